@@ -1,0 +1,1 @@
+"""The core: operators, Tensors, the tape, graphs, and capture."""

@@ -1,0 +1,121 @@
+"""What an operator is: a name, a numpy kernel and a gradient rule, found by name in one registry."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from trainer.core.errors import OperatorError
+
+Kernel = Callable[..., Any]
+Rule = Callable[..., Any]
+
+
+class Op:
+    """An ONNX operator.
+
+    Args:
+        name: The operator's name in ONNX, `"Conv"`.
+        kernel: A function from numpy arrays (`None` for an absent input) and keyword attributes to an
+            array, or to a tuple of arrays if the operator has several outputs. The annotations of its
+            positional parameters are the type variables of the ONNX schema: inputs that share one
+            must share a dtype. A keyword-only parameter `outputs` receives how many outputs are asked for.
+        domain: The operator set it belongs to. Defaults to ONNX's own, "".
+        since: The first opset version that has it. Defaults to 21, the version that graphs are stamped with.
+
+    Attributes:
+        rule: The gradient rule or `None`, see `trainer.core.define.vjp`.
+        differentiable: `False` if the gradient is zero or undefined by nature (ArgMax, Equal).
+        rule_outputs: How many outputs the rule needs while the tape is on.
+        several: Whether the kernel returns a tuple of outputs (its return annotation says so).
+    """
+
+    __slots__ = (
+        "_kept",
+        "counts_outputs",
+        "defaults",
+        "differentiable",
+        "domain",
+        "kept_output",
+        "kernel",
+        "name",
+        "rule",
+        "rule_attrs",
+        "rule_outputs",
+        "several",
+        "since",
+        "types",
+        "uniform",
+        "variadic",
+    )
+
+    def __init__(self, name: str, kernel: Kernel, domain: str = "", since: int = 21) -> None:
+        self.name, self.kernel, self.domain, self.since = name, kernel, domain, since
+        self.rule: Rule | None = None
+        self.differentiable = True
+        self.rule_outputs = 1
+        self.rule_attrs: frozenset[str] | None = frozenset()
+        self._kept: tuple[bool, ...] = ()
+        self.kept_output = False
+        signature = inspect.signature(kernel)
+        parameters = list(signature.parameters.values())
+        positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self.several = str(signature.return_annotation).startswith("tuple")
+        self.types = tuple(str(p.annotation).removesuffix(" | None") for p in positional)
+        self.variadic = bool(positional) and positional[-1].kind is inspect.Parameter.VAR_POSITIONAL
+        self.uniform = len(set(self.types)) == 1
+        self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.counts_outputs = self.defaults.pop("outputs", None) is not None
+
+    def type_of(self, index: int) -> str:
+        """The type variable of input `index`; the last one stands for all of a variadic input."""
+        return self.types[min(index, len(self.types) - 1)] if self.types else ""
+
+    def keeps(self, index: int) -> bool:
+        """Whether the gradient rule reads the array of input `index`."""
+        return bool(self._kept) and self._kept[min(index, len(self._kept) - 1)]
+
+    def differentiate_by(self, rule: Rule, outputs: int = 1) -> None:
+        """Set the gradient rule: `rule(g, y, *inputs, **attributes)`, one gradient per input.
+
+        A parameter whose name starts with `_` is not read: it receives the shape and dtype only.
+        """
+        parameters = list(inspect.signature(rule).parameters.values())
+        positional = [
+            p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+        self.rule, self.rule_outputs = rule, outputs
+        self.kept_output = not positional[1].name.startswith("_")
+        self._kept = tuple(not p.name.startswith("_") for p in positional[2:])
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self.rule_attrs = (
+            None if takes_all else frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        )
+
+    def attributes_for_rule(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The attributes that the rule names, with the kernel's defaults filled in."""
+        full = {**self.defaults, **attrs}
+        if self.rule_attrs is None:
+            return full
+        return {name: full[name] for name in self.rule_attrs}
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+REGISTRY: dict[str, Op] = {}
+
+
+def find(name: str) -> Op:
+    """The operator of that name.
+
+    Raises:
+        OperatorError: There is none; the message names the nearest.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name]
+    close = difflib.get_close_matches(name, REGISTRY, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise OperatorError(f"There is no operator {name!r}.{hint} Operators are spelled as in ONNX.")
