@@ -33,11 +33,12 @@ class Unavailable(Exception):
 
 def run(*command: str | Path, **options: Any) -> str:
     """Runs a command and returns what it prints; a failure shows the end of that."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    done = subprocess.run(list(map(str, command)), **options)
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-25:])
+        tail = "\n".join(f"{done.stdout}{done.stderr or ''}".strip().splitlines()[-25:])
         raise Failed(f"`{' '.join(map(str, command[:3]))}` exited {done.returncode}:\n{tail}")
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -49,8 +50,8 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.1)
 
 
-def find_engine(stack: ExitStack, work: Path) -> Docker:
-    """Returns a function that runs `docker` with an engine that answers.
+def find_engine(stack: ExitStack, work: Path) -> tuple[Docker, bool]:
+    """Returns a function that runs `docker` with an engine that answers, and whether it is ours.
 
     Args:
         stack: gets what stops the engine, if one had to be started.
@@ -58,11 +59,11 @@ def find_engine(stack: ExitStack, work: Path) -> Docker:
     """
     client = shutil.which("docker")
     if client and subprocess.run([client, "info"], capture_output=True).returncode == 0:
-        return functools.partial(run, client)
+        return functools.partial(run, client), False
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Unavailable("no Docker engine answers, and only root on Debian can start one")
     try:
-        return _start_engine(stack, work)
+        return _start_engine(stack, work), True
     except Failed as error:
         raise Unavailable(f"no Docker engine answers, and none starts: {error}") from error
 
