@@ -3,10 +3,12 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import trainer.ops
 from trainer.core.op import REGISTRY, Op
 
 
@@ -27,7 +29,7 @@ class Case(NamedTuple):
 
     op: str
     inputs: tuple[Any, ...]
-    attrs: dict[str, Any] = {}
+    attrs: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     wrt: tuple[int, ...] | None = None
     order: int = 2
     torch: Callable[..., Any] | None = None
@@ -52,11 +54,8 @@ class Case(NamedTuple):
 
 def all_cases() -> list[Case]:
     """The cases of every table beside this module."""
-    tables = [
-        importlib.import_module(f"{__package__}.{found.name}")
-        for found in pkgutil.iter_modules(__import__(__package__, fromlist=["_"]).__path__)
-        if found.name.startswith("cases_")
-    ]
+    names = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py"))
+    tables = [importlib.import_module(f"{__package__}.{name}") for name in names]
     return [case for table in tables for case in table.CASES]
 
 
@@ -73,4 +72,6 @@ def ids(cases: list[Case]) -> list[str]:
 
 def operators() -> list[Op]:
     """The registered operators that ONNX itself defines."""
+    for family in pkgutil.iter_modules(trainer.ops.__path__, "trainer.ops."):
+        importlib.import_module(family.name)
     return [found for found in REGISTRY.values() if found.domain == ""]
