@@ -108,7 +108,7 @@ def _start_engine(stack: ExitStack, work: Path) -> Docker:
     return functools.partial(run, client, env=environment)
 
 
-def find_base(docker: Docker, work: Path) -> str:
+def find_base(docker: Docker, stack: ExitStack, work: Path) -> str:
     """Pulls the base image that the Dockerfile names, or makes one like it; returns its name."""
     found = re.search(r"^ARG BASE_IMAGE=(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
     if not found:
@@ -119,10 +119,12 @@ def find_base(docker: Docker, work: Path) -> str:
     except (Failed, subprocess.TimeoutExpired):
         if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
             raise Unavailable(f"{found[1]} can't be pulled, nor made without mmdebstrap") from None
-    return _make_base(docker, work)
+    _make_base(docker, work)
+    stack.callback(docker, "image", "rm", "--force", STAND_IN)
+    return STAND_IN
 
 
-def _make_base(docker: Docker, work: Path) -> str:
+def _make_base(docker: Docker, work: Path) -> None:
     options = ["--quiet", "--variant=minbase"]
     options += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
     if CERTIFICATES.exists():
@@ -137,4 +139,3 @@ def _make_base(docker: Docker, work: Path) -> str:
     except Failed as error:
         raise Unavailable(f"no base image can be pulled or made: {error}") from error
     docker("import", work / "base.tar", STAND_IN)
-    return STAND_IN
