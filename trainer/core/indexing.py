@@ -52,8 +52,10 @@ def read_index(key: Any, ndim: int, is_array: Any) -> Plan:
     if not any(isinstance(item, EllipsisType) for item in items):
         items.append(...)
     axis = place = 0
-    starts, ends, axes, steps = [], [], [], []
-    dropped, added, gathers = [], [], {}
+    sliced: list[tuple[int, int, int, int]] = []  # start, end, axis, step
+    dropped: list[int] = []
+    added: list[int] = []
+    gathers: dict[int, Any] = {}
     for item in items:
         if isinstance(item, EllipsisType):
             axis += ndim - taken
@@ -64,7 +66,7 @@ def read_index(key: Any, ndim: int, is_array: Any) -> Plan:
         elif isinstance(item, slice):
             start, end, step = _bounds(item)
             if (start, end, step) != (0, _LAST, 1):
-                starts.append(start), ends.append(end), axes.append(axis), steps.append(step)
+                sliced.append((start, end, axis, step))
             axis += 1
             place += 1
         elif is_array(item):
@@ -74,8 +76,7 @@ def read_index(key: Any, ndim: int, is_array: Any) -> Plan:
             place += width
         elif isinstance(item, int | np.integer) and not isinstance(item, bool):
             index = int(item)
-            starts.append(index), ends.append(index + 1 if index != -1 else _LAST)
-            axes.append(axis), steps.append(1)
+            sliced.append((index, index + 1 if index != -1 else _LAST, axis, 1))
             dropped.append(axis)
             axis += 1
         else:
@@ -83,8 +84,10 @@ def read_index(key: Any, ndim: int, is_array: Any) -> Plan:
                 f"{item!r} is no index: use integers, slices, None, ..., or integer and boolean Tensors."
             )
     calls = []
-    if axes:
-        calls.append(Call("Slice", tuple(map(_int64, (starts, ends, axes, steps)))))
+    if sliced:
+        calls.append(
+            Call("Slice", tuple(_int64(list(column)) for column in zip(*sliced, strict=True)))
+        )
     if dropped:
         calls.append(Call("Squeeze", (_int64(dropped),)))
     if added:

@@ -19,7 +19,7 @@ class Mode(NamedTuple):
     anomaly: bool = False
 
 
-current: ContextVar[Mode] = ContextVar("trainer_mode", default=Mode())
+current: ContextVar[Mode] = ContextVar("trainer_mode", default=Mode())  # noqa: B039  (a NamedTuple is immutable)
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 

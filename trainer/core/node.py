@@ -42,7 +42,17 @@ class Node:
         tensor: For a leaf a weak reference to its Tensor, which `backward` gives the gradient.
     """
 
-    __slots__ = ("attrs", "line", "op", "order", "parents", "results", "tensor", "tracked", "values")
+    __slots__ = (
+        "attrs",
+        "line",
+        "op",
+        "order",
+        "parents",
+        "results",
+        "tensor",
+        "tracked",
+        "values",
+    )
 
     def __init__(
         self,

@@ -188,9 +188,7 @@ def _reaches_others(y: Tensor, links: list[Link]) -> bool:
     return any(node.op is None and node not in stops for node in _reachable(starts, stops))
 
 
-def _go_back(
-    node: Node, useful: set[Node], gradients: dict[Link, Tensor], linked: bool
-) -> None:
+def _go_back(node: Node, useful: set[Node], gradients: dict[Link, Tensor], linked: bool) -> None:
     """Run one node's gradient rule and add what it gives to the gradients of its parents."""
     outputs = [gradients.pop((node, index), None) for index in range(len(node.results))]
     if node.op is None or all(g is None for g in outputs):
@@ -202,7 +200,9 @@ def _go_back(
             "gradient should flow, or add a rule with @vjp."
         )
     inputs = [
-        wrap(value, *(parent if parent and linked else ())) if isinstance(value, np.ndarray) else value
+        wrap(value, *(parent if parent and linked else ()))
+        if isinstance(value, np.ndarray)
+        else value
         for value, parent in zip(node.values, node.parents, strict=True)
     ]
     results = [
@@ -284,7 +284,9 @@ def _ones(x: Tensor) -> Tensor:
 
 def _zeros(x: Tensor) -> Tensor:
     zeros = np.zeros(x.shape, x.dtype)
-    return wrap(zeros) if not capturing() else apply("Expand", zeros.dtype.type(0), apply("Shape", x))
+    return (
+        wrap(zeros) if not capturing() else apply("Expand", zeros.dtype.type(0), apply("Shape", x))
+    )
 
 
 tensor_module.backward_hook = _backward

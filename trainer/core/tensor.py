@@ -556,8 +556,8 @@ def _gather(x: Tensor, gathers: dict[int, Tensor]) -> Tensor:
     )
     adjacent = axes == list(range(axes[0], axes[-1] + 1))
     if not adjacent or axes[0] == 0:
-        return result  # type: ignore[no-any-return]
+        return result
     front = list(range(shared.ndim))
     before = [shared.ndim + k for k in range(axes[0])]
     after = [shared.ndim + k for k in range(axes[0], len(rest))]
-    return apply("Transpose", result, perm=before + front + after)  # type: ignore[no-any-return]
+    return apply("Transpose", result, perm=before + front + after)

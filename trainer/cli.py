@@ -1,0 +1,136 @@
+"""The trainer's command line: train, evaluate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from trainer.loop import Epoch
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Train models from recipes.",
+    pretty_exceptions_enable=False,
+)
+
+RecipePath = Annotated[
+    Path, typer.Argument(help="A folder with a recipe.toml, or the file itself.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+
+
+@app.callback()
+def main() -> None:
+    """Train models from recipes."""
+
+
+@app.command()
+def train(
+    recipe: RecipePath,
+    engine: Annotated[
+        Literal["eager", "onnx"] | None,
+        typer.Option(
+            help="Run operator by operator, or as one ONNX graph. Defaults to the recipe's."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="The last epoch. Defaults to the recipe's.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the newest run.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Train a recipe; the run is kept in its folder under runs/."""
+    from trainer import run
+    from trainer.config import Recipe
+
+    read = Recipe.read(recipe)
+    with Watch(read.name, epochs or read.train.epochs, silent=json) as watch:
+        done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step)
+    last = done.history[-1]
+    if json:
+        _print_json(
+            {"run": str(done.folder), "epoch": last.number, "loss": last.loss} | last.validation
+        )
+    else:
+        typer.echo(f"{read.name}: {_summary(last)}\nkept in {_near(done.folder)}")
+
+
+@app.command()
+def evaluate(recipe: RecipePath, json: AsJson = False) -> None:
+    """Measure the newest run on the held-out rows."""
+    from trainer import run
+    from trainer.config import Recipe
+
+    read = Recipe.read(recipe)
+    measured = run.assess(read)
+    if json:
+        _print_json(measured)
+    else:
+        typer.echo(f"{read.name}: " + ", ".join(f"{k} {v:.4f}" for k, v in measured.items()))
+
+
+class Watch:
+    """A progress bar for a terminal; elsewhere a line per epoch, or nothing.
+
+    Args:
+        name: What is trained.
+        epochs: The number of the last epoch.
+        silent: Whether to print nothing at all.
+    """
+
+    def __init__(self, name: str, epochs: int, silent: bool = False) -> None:
+        self.name, self.epochs, self.silent = name, epochs, silent
+        self._bar: Any = None
+        self._task: Any = None
+        self._last = ""
+
+    def __enter__(self) -> Watch:
+        if sys.stderr.isatty() and not self.silent:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.progress import TimeRemainingColumn as Remaining
+
+            columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), Remaining())
+            console = Console(stderr=True)
+            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+            self._bar.start()
+            self._task = self._bar.add_task(self.name, total=None, note="")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """Show the progress within an epoch."""
+        if self._bar is not None:
+            note = f"epoch {epoch}/{self.epochs}  loss {loss:.4f}  {self._last}"
+            done = (epoch - 1) * steps + step
+            self._bar.update(self._task, completed=done, total=self.epochs * steps, note=note)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Show what an epoch gave."""
+        self._last = "  ".join(f"{k} {v:.4f}" for k, v in epoch.validation.items() if k != "loss")
+        if self._bar is None and not self.silent:
+            typer.echo(_summary(epoch), err=True)
+
+
+def _summary(epoch: Epoch) -> str:
+    measured = "".join(f", held-out {k} {v:.4f}" for k, v in epoch.validation.items())
+    return f"epoch {epoch.number}: loss {epoch.loss:.4f}{measured}"
+
+
+def _near(path: Path) -> Path:
+    """A path as a person at this prompt would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value))

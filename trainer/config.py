@@ -1,0 +1,231 @@
+"""Recipes: a TOML file that says which data, which model and how to train it, read into objects."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainer import nn, optim, random
+from trainer.core.errors import ConfigError, TapelineError
+from trainer.data import Dataset, read, split
+from trainer.metrics import METRICS, Metric
+from trainer.nn.module import Module
+from trainer.optim import schedule
+from trainer.optim.schedule import Schedule
+from trainer.step import Loss
+
+FORMAT = 1
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Section):
+    """`[data]`: where rows come from. A relative path starts at the recipe's folder."""
+
+    source: str
+    holdout: float = Field(default=0.2, gt=0.0, lt=1.0)
+    seed: int = 0
+    options: dict[str, Any] = {}
+
+
+class Model(_Section):
+    """`[model]`: a list of layers, or a class in a Python file of one's own with its arguments."""
+
+    layers: list[Any] | None = None
+    definition: str | None = None
+    arguments: dict[str, Any] = {}
+
+
+class Train(_Section):
+    """`[train]`: how it is trained. Optimizer and schedule are tables with a `name`."""
+
+    loss: Literal[
+        "cross_entropy",
+        "mse_loss",
+        "l1_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+    ]
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    optimizer: dict[str, Any] = {"name": "Adam", "lr": 0.001}
+    schedule: dict[str, Any] = {"name": "constant"}
+    clip: float | None = Field(default=None, gt=0.0)
+    seed: int = 0
+    engine: Literal["eager", "onnx"] = "eager"
+    metrics: list[str] = []
+
+
+class Recipe(_Section):
+    """A whole recipe.
+
+    Attributes:
+        name: What the model is called, also the name of its folder.
+        folder: Where the recipe lies.
+        format: The version of this form; this program writes and reads 1.
+    """
+
+    name: str
+    folder: Path
+    format: int = FORMAT
+    data: Data
+    model: Model
+    train: Train
+
+    @staticmethod
+    def read(path: str | Path) -> Recipe:
+        """Read `recipe.toml`, given the file or its folder.
+
+        Raises:
+            ConfigError: It is missing or wrong; the message names the key and the nearest valid one.
+        """
+        given = Path(path)
+        file = given / "recipe.toml" if given.is_dir() else given
+        try:
+            text = file.read_text()
+        except OSError as error:
+            raise ConfigError(
+                f"There is no recipe at {file} ({error.strerror}). Give a folder with a recipe.toml."
+            ) from error
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{file} is not valid TOML: {error}.") from error
+        if int(values.get("format", FORMAT)) > FORMAT:
+            raise ConfigError(
+                f"{file} has the format {values['format']}; this version reads up to {FORMAT}. "
+                "Update tapeline."
+            )
+        folder = file.parent.resolve()
+        try:
+            return Recipe(**{"name": folder.name, **values, "folder": folder})
+        except ValidationError as error:
+            raise ConfigError(f"{file}: {_first_problem(error)}") from error
+
+    def dataset(self) -> tuple[Dataset, Dataset]:
+        """The training rows and the held-out rows."""
+        source = self.data.source
+        beside = self.folder / source
+        rows = read(str(beside) if beside.exists() else source, **self.data.options)
+        return split(rows, self.data.holdout, self.data.seed)
+
+    def module(self) -> Module:
+        """The model, freshly initialized from the recipe's seed."""
+        random.seed(self.train.seed)
+        if (self.model.layers is None) == (self.model.definition is None):
+            raise ConfigError("[model] needs either `layers` or `definition`, and not both.")
+        if self.model.layers is not None:
+            return nn.Sequential(*[build_layer(entry) for entry in self.model.layers])
+        assert self.model.definition is not None
+        return _defined(self.folder, self.model.definition)(**self.model.arguments)
+
+    def loss(self) -> Loss:
+        """The loss function."""
+        found: Loss = getattr(nn, self.train.loss)
+        return found
+
+    def optimizer(self) -> optim.Optimizer:
+        """The optimizer, without a model: the step uses its pure functions."""
+        settings = dict(self.train.optimizer)
+        known = {name: getattr(optim, name) for name in ("SGD", "Adam", "AdamW")}
+        return _called(_chosen("optimizer", settings.pop("name", None), known), settings)
+
+    def schedule(self, steps: int) -> Schedule:
+        """The learning rate by step, for a run of so many steps."""
+        settings = dict(self.train.schedule)
+        known = {
+            "constant": schedule.constant,
+            "step_decay": schedule.step_decay,
+            "cosine": schedule.cosine,
+        }
+        chosen = _chosen("schedule", settings.pop("name", None), known)
+        if chosen is schedule.cosine:
+            settings.setdefault("steps", steps)
+        return _called(chosen, {"lr": self.optimizer().lr, **settings})
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics by name."""
+        return {name: _chosen("metric", name, METRICS) for name in self.train.metrics}
+
+
+def build_layer(entry: Any) -> Module:
+    """A layer from a recipe: `"ReLU"`, `{ Linear = [4, 10] }`, `{ Conv2d = [1, 6, 5], padding = 2 }`.
+
+    Example:
+        >>> build_layer({"Linear": [4, 10]})
+        Linear(4, 10)
+    """
+    layers = {name: getattr(nn, name) for name in nn.__all__ if name[0].isupper()}
+    if isinstance(entry, str):
+        return _called(_chosen("layer", entry, layers), {})
+    if not isinstance(entry, dict) or not entry:
+        raise ConfigError(
+            f"{entry!r} is no layer: write a name, or a table like {{ Linear = [4, 10] }}."
+        )
+    (name, value), *keywords = entry.items()
+    positional = value if isinstance(value, list) else [value]
+    return _called(_chosen("layer", name, layers), dict(keywords), *positional)
+
+
+def _chosen(kind: str, name: Any, known: dict[str, Any]) -> Any:
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ConfigError(f"There is no {kind} {name!r}.{hint} There are: {', '.join(known)}.")
+
+
+def _called(function: Callable[..., Any], keywords: dict[str, Any], *positional: Any) -> Any:
+    """Call with a sentence instead of a traceback where the arguments do not fit."""
+    try:
+        inspect.signature(function).bind(*positional, **keywords)
+    except TypeError as error:
+        takes = ", ".join(p for p in inspect.signature(function).parameters if p != "model")
+        raise ConfigError(f"{function.__name__}: {error}. It takes: {takes}.") from error
+    return function(*positional, **keywords)
+
+
+def _defined(folder: Path, definition: str) -> Callable[..., Module]:
+    """The class named by `model.py:Net`, loaded from its path under a private name."""
+    file, _, name = definition.partition(":")
+    path = folder / file
+    if not name or not path.is_file():
+        raise ConfigError(
+            f"[model] definition = {definition!r}: write `file.py:Class`, beside the recipe."
+        )
+    spec = importlib.util.spec_from_file_location(f"_tapeline_recipe_{folder.name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except TapelineError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{path} cannot be loaded: {type(error).__name__}: {error}.") from error
+    return _chosen(f"class in {file}", name, vars(module))
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The first complaint of pydantic as one sentence, with the nearest valid key."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        section: Any = Recipe
+        for part in problem["loc"][:-1]:
+            section = section.model_fields[part].annotation
+        known = [name for name in section.model_fields if name != "folder"]
+        close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{where} is not known.{hint} Valid here: {', '.join(known)}."
+    if problem["type"] == "missing":
+        return f"{where} is missing."
+    return f"{where} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."

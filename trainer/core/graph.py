@@ -1,0 +1,131 @@
+"""Graph: names, equations and constants. What is captured, written to ONNX, read back and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trainer.core.errors import OperatorError
+from trainer.core.tensor import Array, Tensor, apply, as_tensor
+
+Dimension = int | str | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """An input or output: its name, dtype and shape (a name or `None` where a size may vary)."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[Dimension, ...] | None
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One operator applied to names. An absent input is the empty name, as in ONNX."""
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = ""
+    line: tuple[str, int] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Equations in an order in which they can run.
+
+    Attributes:
+        inputs: What has to be given.
+        outputs: What comes out.
+        equations: The operators.
+        constants: Arrays by name: parameters and other values that are part of the graph.
+        name: The name it carries in ONNX.
+    """
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    equations: tuple[Equation, ...]
+    constants: dict[str, Array]
+    name: str = "tapeline"
+
+    def canonical(self) -> tuple[Any, ...]:
+        """The structure without the names: two graphs are the same if these are equal."""
+        number: dict[str, int] = {"": -1}
+
+        def of(name: str) -> int:
+            return number.setdefault(name, len(number))
+
+        inputs = [(of(v.name), v.dtype, v.shape) for v in self.inputs]
+        equations = []
+        constants = []
+        for equation in self.equations:
+            for name in equation.inputs:
+                if name in self.constants and name not in number:
+                    constants.append((of(name), frozen(self.constants[name])))
+            equations.append(
+                (
+                    equation.op,
+                    equation.domain,
+                    tuple(map(of, equation.inputs)),
+                    tuple(map(of, equation.outputs)),
+                    tuple(sorted((key, frozen(a)) for key, a in equation.attrs.items())),
+                )
+            )
+        outputs = [(of(v.name), v.dtype, v.shape) for v in self.outputs]
+        return tuple(inputs), tuple(equations), tuple(outputs), tuple(constants)
+
+
+def interpret(graph: Graph, inputs: Sequence[Any] | Mapping[str, Any]) -> list[Tensor]:
+    """Run a graph through `apply`, so that it can be recorded, differentiated and captured again.
+
+    Args:
+        graph: What to run.
+        inputs: A value per input, in order or by name. A name of `graph.constants` replaces that
+            constant, which is how an imported graph is fine-tuned.
+
+    Returns:
+        A Tensor per output.
+
+    Raises:
+        OperatorError: An input is missing, or an operator cannot take what it is given.
+    """
+    given = (
+        dict(inputs)
+        if isinstance(inputs, Mapping)
+        else dict(zip([value.name for value in graph.inputs], inputs, strict=False))
+    )
+    missing = [value.name for value in graph.inputs if value.name not in given]
+    if missing:
+        raise OperatorError(
+            f"The graph {graph.name!r} needs the inputs {[v.name for v in graph.inputs]}; "
+            f"missing: {missing}."
+        )
+    values: dict[str, Any] = {name: as_tensor(array) for name, array in graph.constants.items()}
+    values |= {name: as_tensor(value) for name, value in given.items()}
+    values[""] = None
+    for equation in graph.equations:
+        extra = {"outputs": len(equation.outputs)} if len(equation.outputs) > 1 else {}
+        result = apply(
+            equation.op, *[values[name] for name in equation.inputs], **extra, **equation.attrs
+        )
+        results = result if isinstance(result, tuple) else (result,)
+        values |= dict(zip(equation.outputs, results, strict=False))
+        values[""] = None
+    return [values[value.name] for value in graph.outputs]
+
+
+def frozen(value: Any) -> Any:
+    """A value that can be compared and hashed: arrays by dtype, shape and bytes."""
+    if isinstance(value, np.ndarray):
+        body = tuple(value.ravel().tolist()) if value.dtype == object else value.tobytes()
+        return str(value.dtype), value.shape, body
+    if isinstance(value, list | tuple):
+        return tuple(map(frozen, value))
+    if isinstance(value, Graph):
+        return value.canonical()
+    return value

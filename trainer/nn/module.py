@@ -1,0 +1,221 @@
+"""Module: a model is a tree of Modules, and every Tensor in it has one dotted name."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer.core import tree
+from trainer.core.dtypes import describe
+from trainer.core.errors import TreeError
+from trainer.core.mode import capturing
+from trainer.core.node import Node
+from trainer.core.tensor import Tensor, wrap
+
+
+def Parameter(data: Any) -> Tensor:
+    """A Tensor that is trained: assigned to an attribute of a Module it becomes a parameter."""
+    return Tensor(data, requires_grad=True)
+
+
+def as_parameter(value: Tensor) -> Tensor:
+    """The same array as a parameter, without a copy; what made it is forgotten."""
+    if capturing():
+        return value
+    parameter = wrap(value._data)
+    parameter._node = Node(tensor=weakref.ref(parameter))
+    return parameter
+
+
+class Module:
+    """Base of layers and models: write `__init__` and `forward`, in plain Python.
+
+    A Tensor that requires a gradient, assigned to an attribute, is a parameter; a Module, or a list or
+    dict of Modules, is a child. What is declared by `register_buffer` is a buffer: saved and exported,
+    not trained, and the only thing that `forward` may assign to.
+
+    Example:
+        >>> class Line(Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.slope = Parameter([2.0])
+        ...     def forward(self, x):
+        ...         return x * self.slope
+        >>> line = Line()
+        >>> line(Tensor([3.0])), list(line.named_tensors())
+        (Tensor([6.]), ['slope'])
+
+    Attributes:
+        training: Whether layers like Dropout behave as in training. Defaults to True.
+    """
+
+    training: bool
+    _own: dict[str, bool]
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_own", {})
+        self.training = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own: dict[str, bool] | None = self.__dict__.get("_own")
+        if own is None:
+            raise TreeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
+        if isinstance(value, Tensor) and value.requires_grad:
+            own.setdefault(name, True)
+        elif name in own and not isinstance(value, Tensor):
+            raise TreeError(
+                f"{type(self).__name__}.{name} holds a Tensor; it was given {type(value).__name__}."
+            )
+        object.__setattr__(self, name, value)
+
+    def register_buffer(self, name: str, value: Tensor) -> None:
+        """Declare a Tensor that is saved and exported but not trained (running statistics)."""
+        self.__dict__["_own"][name] = False
+        object.__setattr__(self, name, value)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The computation; every Module defines its own."""
+        raise TreeError(f"{type(self).__name__} does not define forward(self, ...).")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # The tree.
+
+    def tree_children(self) -> dict[str, Any]:
+        """The trainable parameters and the children that have some: a Module seen as a tree."""
+        found = {}
+        for name, value in self.__dict__.items():
+            if isinstance(value, Tensor):
+                if self._own.get(name) and value.requires_grad:
+                    found[name] = value
+            elif any(isinstance(leaf, Tensor) for leaf in tree.leaves(_modules_only(value))):
+                found[name] = _modules_only(value)
+        return found
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The child Modules with their dotted names, in the order they were assigned."""
+        for name, value in self.__dict__.items():
+            yield from _modules_in(value, name)
+
+    def modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This Module and all below it, with dotted names; its own is empty."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.modules(f"{prefix}.{name}" if prefix else name)
+
+    def _named(self, kinds: tuple[bool, ...]) -> dict[str, Tensor]:
+        return {
+            f"{path}.{name}" if path else name: module.__dict__[name]
+            for path, module in self.modules()
+            for name, trained in module._own.items()
+            if trained in kinds
+        }
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Every parameter by its dotted name, frozen ones included."""
+        return self._named((True,))
+
+    def buffers(self) -> dict[str, Tensor]:
+        """Every buffer by its dotted name."""
+        return self._named((False,))
+
+    def named_tensors(self) -> dict[str, Tensor]:
+        """Every parameter and buffer by its dotted name."""
+        return self._named((True, False))
+
+    def assign(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put other Tensors in the places of these names, as they are."""
+        modules = dict(self.modules())
+        for name, tensor in tensors.items():
+            path, _, own = name.rpartition(".")
+            object.__setattr__(modules[path], own, tensor)
+
+    def state(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Every parameter and buffer as an array, by its dotted name."""
+        return {name: tensor.numpy() for name, tensor in self.named_tensors().items()}
+
+    def load(self, arrays: Mapping[str, Any], strict: bool = True) -> None:
+        """Take over values by name.
+
+        Args:
+            arrays: Arrays or Tensors by dotted name.
+            strict: Whether every name must be there, and no other. Defaults to True.
+
+        Raises:
+            TreeError: Names are missing or unknown, or shapes or dtypes differ; all are listed, and
+                nothing was changed.
+        """
+        mine = self.named_tensors()
+        given = {name: arrays[name] for name in arrays if name in mine}
+        problems = [
+            f"{name}: {describe(given[name])} given, {describe(mine[name])} expected"
+            for name in sorted(given)
+            if (given[name].shape, given[name].dtype) != (mine[name].shape, mine[name].dtype)
+        ]
+        if strict:
+            problems += [f"{name}: missing" for name in sorted(mine.keys() - arrays.keys())]
+            problems += [f"{name}: unknown" for name in sorted(arrays.keys() - mine.keys())]
+        if problems:
+            raise TreeError(
+                f"These values do not fit {type(self).__name__}: {'; '.join(problems)}."
+            )
+        self.assign({n: Tensor(a, requires_grad=mine[n].requires_grad) for n, a in given.items()})
+
+    # Modes.
+
+    def train(self, training: bool = True) -> Module:
+        """Switch this Module and all below it to training (or back), and return it."""
+        for _, module in self.modules():
+            module.training = training
+        return self
+
+    def eval(self) -> Module:
+        """Switch to inference, and return this Module."""
+        return self.train(False)
+
+    def freeze(self, *names: str) -> Module:
+        """Stop training the parameters whose names start with one of these; without names, all."""
+        for name, tensor in self.parameters().items():
+            if not names or name.startswith(names):
+                self.assign({name: tensor.detach()})
+        return self
+
+    # What it looks like.
+
+    def extra_repr(self) -> str:
+        """The settings that a layer shows when it is printed."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.children()
+        ]
+        inner = "\n" + "\n".join(lines) + "\n" if lines else self.extra_repr()
+        return f"{type(self).__name__}({inner})"
+
+
+def _modules_in(value: Any, name: str) -> Iterator[tuple[str, Module]]:
+    if isinstance(value, Module):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _modules_in(item, f"{name}.{index}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _modules_in(item, f"{name}.{key}")
+
+
+def _modules_only(value: Any) -> Any:
+    """The part of a list or dict of Modules that has parameters, under the same names."""
+    if isinstance(value, Module):
+        return value
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        return {}
+    kept = {str(key): _modules_only(item) for key, item in value.items()}
+    return {key: item for key, item in kept.items() if tree.leaves(item)}

@@ -1,0 +1,130 @@
+"""Taking elements and slices at indices, and finding indices."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from trainer.core.define import T1, T2, T3, Int64, T, Tind, no_gradient, op, vjp
+from trainer.core.tensor import apply
+from trainer.ops.adjoint import length, put_back, restore, zeros
+from trainer.ops.places import element_places, row_places
+
+
+@op("Gather")
+def gather(data: T, indices: Tind, *, axis: int = 0) -> T:
+    """Slices at indices along one axis, which the axes of `indices` replace.
+
+    Args:
+        data: Any Tensor.
+        indices: Which slices; a negative one counts from the end.
+        axis: The axis. Defaults to 0.
+    """
+    return data.take(indices, axis)
+
+
+@vjp("Gather")
+def _gather_vjp(g, _y, _data, indices, *, axis):
+    return put_back(g, indices, axis, _data.shape)
+
+
+@op("GatherElements")
+def gather_elements(data: T, indices: Tind, *, axis: int = 0) -> T:
+    """Single elements: the coordinate along one axis is an index, the others are the place's own.
+
+    Args:
+        data: Any Tensor.
+        indices: Along `axis`, of as many dimensions as `data`.
+        axis: The axis. Defaults to 0.
+    """
+    return data.take(element_places(data.shape, indices, axis))
+
+
+@vjp("GatherElements")
+def _gather_elements_vjp(g, _y, _data, indices, *, axis):
+    onto = zeros(_data.shape, g)
+    return apply("ScatterElements", onto, indices, g, axis=axis, reduction="add")
+
+
+@op("GatherND")
+def gather_nd(data: T, indices: Int64, *, batch_dims: int = 0) -> T:
+    """Whole slices, each given by its first coordinates.
+
+    Args:
+        data: Any Tensor.
+        indices: `[..., k]`: the k coordinates that follow the batch.
+        batch_dims: How many leading axes `data` and `indices` share. Defaults to 0.
+    """
+    b, k = batch_dims, indices.shape[-1]
+    taken, rest = data.shape[b : b + k], data.shape[b + k :]
+    places = row_places(taken, indices)
+    batch = np.arange(prod(data.shape[:b])) * prod(taken)
+    places = places + batch.reshape(data.shape[:b] + (1,) * (places.ndim - b))
+    return data.reshape(-1 if rest and 0 in rest else prod(data.shape[: b + k]), *rest).take(
+        places, 0
+    )
+
+
+@vjp("GatherND")
+def _gather_nd_vjp(g, _y, _data, indices, *, batch_dims):
+    for axis in reversed(range(batch_dims)):
+        own = apply("Range", 0, length(g, axis), 1)
+        own = own.reshape([-1] + [1] * (indices.ndim - 1 - axis))
+        indices = apply("Concat", indices[..., :1] * 0 + own, indices, axis=-1)
+    return apply("ScatterND", zeros(_data.shape, g), indices, g, reduction="add")
+
+
+@op("Compress")
+def compress(input: T, condition: T1, *, axis: int | None = None) -> T:
+    """The slices along an axis where a condition holds.
+
+    Args:
+        input: Any Tensor.
+        condition: A vector of booleans, at most as long as the axis.
+        axis: The axis. Defaults to all elements in one row.
+    """
+    return np.compress(condition, input, axis)
+
+
+@vjp("Compress")
+def _compress_vjp(g, _y, _input, condition, *, axis):
+    taken = apply("NonZero", condition)[0]
+    if axis is None:
+        return restore(put_back(g, taken, 0, (prod(_input.shape),)), _input.shape)
+    return put_back(g, taken, axis, _input.shape)
+
+
+@op("NonZero")
+def non_zero(X: T) -> Int64:
+    """The coordinates of the elements that are not zero: `[dimensions, found]`."""
+    return np.array(np.nonzero(np.atleast_1d(X)), np.int64)[: X.ndim]
+
+
+@op("OneHot")
+def one_hot(indices: T1, depth: T2, values: T3, *, axis: int = -1) -> T3:
+    """For each index a vector that is on there and off elsewhere; all off where it is out of range.
+
+    Args:
+        indices: Numbers from -depth to depth - 1.
+        depth: The length of the vectors, a scalar.
+        values: `[off, on]`.
+        axis: Which axis of the result the vectors lie along. Defaults to the last.
+    """
+    size = int(depth.item())
+    axis %= indices.ndim + 1
+    classes = np.arange(size).reshape([-1] + [1] * (indices.ndim - axis))
+    index = np.expand_dims(indices, axis)
+    return np.where((index == classes) | (index + size == classes), values[1], values[0])
+
+
+@vjp("OneHot")
+def _one_hot_vjp(g, _y, indices, depth, _values, *, axis):
+    def by_values():
+        on = (g * apply("OneHot", indices, depth, [0.0, 1.0], axis=axis).cast(g.dtype)).sum()
+        return apply("Concat", (g.sum() - on).reshape(1), on.reshape(1), axis=0)
+
+    return None, None, by_values
+
+
+no_gradient("NonZero")

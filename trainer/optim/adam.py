@@ -1,0 +1,85 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from trainer.core.tensor import Tensor, apply
+from trainer.nn.module import Module
+from trainer.optim.base import Optimizer, Scalars
+
+# The smallest learning rate that float32 can divide by; 0 itself would make 0/0 of an idle parameter.
+_TINY = 1e-20
+
+
+class Adam(Optimizer):
+    """Kingma and Ba 2014, Algorithm 1.
+
+    The moments are kept scaled, M = m / (1 - beta1) and V = v / (1 - beta2), which saves two passes
+    over each parameter: M' = beta1 M + g, V' = beta2 V + g g, w' = w - M' / (a sqrt(V') + e), with the
+    two numbers a and e computed once per step in float64.
+
+    Args:
+        model: The Module that `step` trains. Defaults to none.
+        lr: The learning rate. Defaults to 0.001.
+        betas: How much of the first and second moment is kept. Defaults to (0.9, 0.999).
+        eps: Added to the root of the second moment. Defaults to 1e-8.
+        weight_decay: How much of the parameter is added to its gradient. Defaults to 0.
+    """
+
+    slots = ("moment", "square")
+
+    def __init__(
+        self,
+        model: Module | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(model, lr)
+        self.betas, self.eps, self.weight_decay = (betas[0], betas[1]), eps, weight_decay
+
+    def scalars(self, lr: Tensor, step: Tensor) -> dict[str, Tensor]:
+        """The numbers a and e such that w' = w - M' / (a sqrt(V') + e)."""
+        beta1, beta2 = self.betas
+        rate = apply("Max", lr, _TINY)
+        first = (1.0 - beta1**step) / (rate * (1.0 - beta1))
+        second = ((1.0 - beta2) / (1.0 - beta2**step)).sqrt()
+        return {"lr": lr, "a": first * second, "e": first * self.eps}
+
+    def change(
+        self, w: Tensor, g: Tensor, slots: tuple[Tensor, ...], scalars: Scalars
+    ) -> tuple[Tensor, ...]:
+        """One parameter's step."""
+        if self.weight_decay:
+            w, g = self._decayed(w, g, scalars)
+        moment = slots[0] * self.betas[0] + g
+        square = slots[1] * self.betas[1] + g * g
+        return w - moment / (square.sqrt() * scalars["a"] + scalars["e"]), moment, square
+
+    def _decayed(self, w: Tensor, g: Tensor, scalars: Scalars) -> tuple[Tensor, Tensor]:
+        return w, g + w * self.weight_decay
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay, w <- w - lr weight_decay w (Loshchilov and Hutter 2017).
+
+    Args:
+        model: The Module that `step` trains. Defaults to none.
+        lr: The learning rate. Defaults to 0.001.
+        betas: How much of the first and second moment is kept. Defaults to (0.9, 0.999).
+        eps: Added to the root of the second moment. Defaults to 1e-8.
+        weight_decay: The share of the parameter taken away per unit of learning rate. Defaults to 0.01.
+    """
+
+    def __init__(
+        self,
+        model: Module | None = None,
+        lr: float = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(model, lr, betas, eps, weight_decay)
+
+    def _decayed(self, w: Tensor, g: Tensor, scalars: Scalars) -> tuple[Tensor, Tensor]:
+        return w * (1.0 - scalars["lr"] * self.weight_decay), g

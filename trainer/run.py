@@ -1,0 +1,200 @@
+"""One run of a recipe: trains it, keeps its checkpoint and history beside the recipe, reads it back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trainer import random
+from trainer.checkpoint import Checkpoint
+from trainer.compiled.step import CompiledStep
+from trainer.config import Recipe
+from trainer.core.errors import CheckpointError, ConfigError
+from trainer.data import Loader
+from trainer.loop import Epoch, Listener, Progress, evaluate, fit
+from trainer.nn.module import Module
+from trainer.step import EagerStep, Step
+
+ENGINES: dict[str, Callable[..., Step]] = {"eager": EagerStep, "onnx": CompiledStep}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted training run.
+
+    Attributes:
+        folder: `models/<name>/runs/<number>`, with `checkpoint.safetensors` and `history.json`.
+        history: What each epoch gave.
+        model: The trained Module.
+    """
+
+    folder: Path
+    history: list[Epoch]
+    model: Module
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file with parameters, optimizer and random state."""
+        return self.folder / "checkpoint.safetensors"
+
+
+def train(
+    recipe: Recipe,
+    engine: str | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+    progress: Progress | None = None,
+) -> Run:
+    """Train a recipe and keep the run; the checkpoint is written after every epoch.
+
+    The same recipe gives the same weights to the bit, on the same machine with as many threads, also
+    when it was interrupted and resumed.
+
+    Args:
+        recipe: What to train.
+        engine: "eager" or "onnx". Defaults to the recipe's.
+        epochs: The number of the last epoch. Defaults to the recipe's.
+        resume: Whether to go on from the newest run. Defaults to starting a new one.
+        listeners: Called after each epoch.
+        progress: Called after each step.
+
+    Returns:
+        The run, with the trained model.
+
+    Raises:
+        ConfigError, DataError, CheckpointError: The recipe, its data or the run to resume is wrong.
+    """
+    training, held_out = recipe.dataset()
+    model = recipe.module()
+    for _, layer in model.modules():
+        if hasattr(layer, "adapt"):
+            layer.adapt(training.x)
+    chosen = engine or recipe.train.engine
+    if chosen not in ENGINES:
+        raise ConfigError(f"There is no engine {chosen!r}. There are: {', '.join(ENGINES)}.")
+    step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), recipe.train.clip)
+    loader = Loader(training, recipe.train.batch_size, seed=recipe.train.seed)
+    last = epochs or recipe.train.epochs
+    before: list[Epoch] = []
+    folder = _newest(recipe) if resume else _fresh(recipe)
+    if resume:
+        saved = Checkpoint.load(folder / "checkpoint.safetensors")
+        model.load(saved.model)
+        step.load(saved.optimizer)
+        random.restore(saved.meta["random"])
+        before = [Epoch(**epoch) for epoch in json.loads((folder / "history.json").read_text())]
+    lineage = _lineage(recipe, training.sha256, chosen)
+    history = list(before)
+
+    def keep(epoch: Epoch) -> None:
+        history.append(epoch)
+        meta = {
+            **lineage,
+            "epoch": epoch.number,
+            "random": random.state(),
+            "metrics": {"train_loss": epoch.loss, **epoch.validation},
+        }
+        step.sync()
+        Checkpoint(model.state(), step.state(), meta).save(folder / "checkpoint.safetensors")
+        _write(folder / "history.json", json.dumps([asdict(one) for one in history], indent=1))
+
+    fit(
+        step,
+        loader,
+        recipe.schedule(len(loader) * last),
+        last,
+        validation=held_out,
+        metrics=recipe.metrics(),
+        first_epoch=len(before) + 1,
+        listeners=[keep, *listeners],
+        progress=progress,
+    )
+    return Run(folder, history, model)
+
+
+def load(recipe: Recipe) -> tuple[Run, Checkpoint]:
+    """The newest run of a recipe with its trained model, and its checkpoint.
+
+    Raises:
+        CheckpointError: It was not trained yet, or the recipe's model has changed since.
+    """
+    folder = _newest(recipe)
+    checkpoint = Checkpoint.load(folder / "checkpoint.safetensors")
+    model = recipe.module()
+    model.load(checkpoint.model)
+    history = [Epoch(**epoch) for epoch in json.loads((folder / "history.json").read_text())]
+    return Run(folder, history, model.eval()), checkpoint
+
+
+def assess(recipe: Recipe) -> dict[str, float]:
+    """The loss and the metrics of the newest run on the recipe's held-out rows."""
+    run, _ = load(recipe)
+    _, held_out = recipe.dataset()
+    step = EagerStep(run.model, recipe.loss(), recipe.optimizer())
+    return evaluate(step, held_out, recipe.metrics())
+
+
+def _lineage(recipe: Recipe, data: str, engine: str) -> dict[str, Any]:
+    """Where the weights come from."""
+    text = recipe.model_dump_json(exclude={"folder"})
+    return {
+        "recipe": hashlib.sha256(text.encode()).hexdigest(),
+        "data": data,
+        "engine": engine,
+        "seed": recipe.train.seed,
+        "code": _revision(recipe.folder),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tapeline", "numpy", "onnx", "onnxruntime")},
+        },
+    }
+
+
+def _revision(folder: Path) -> str | None:
+    """The commit that the recipe's folder is at, if it is under version control."""
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _numbered(recipe: Recipe) -> list[Path]:
+    runs = recipe.folder / "runs"
+    found = [p for p in runs.iterdir() if p.name.isdigit()] if runs.is_dir() else []
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def _newest(recipe: Recipe) -> Path:
+    whole = [p for p in _numbered(recipe) if (p / "checkpoint.safetensors").is_file()]
+    if not whole:
+        raise CheckpointError(
+            f"{recipe.name} was not trained yet. Run: tapeline train {os.path.relpath(recipe.folder)}"
+        )
+    return whole[-1]
+
+
+def _fresh(recipe: Recipe) -> Path:
+    numbers = [int(path.name) for path in _numbered(recipe)]
+    folder = recipe.folder / "runs" / str(max(numbers, default=0) + 1)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise CheckpointError(f"Cannot create {folder}: {error.strerror}.") from error
+    return folder
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(text)
+    temporary.replace(path)
