@@ -184,26 +184,26 @@ def _correlate_many(patches: Array, w: Array, group: int, y: Array) -> None:
 
 def _correlate_few(patches: Array, w: Array, group: int, y: Array) -> None:
     """Fewer positions than elements (a gradient by the filters): the patches are the rows."""
-    images, axes = y.shape[0], y.ndim - 2
-    grouped = patches.reshape(images, group, -1, *patches.shape[2:])
+    images, axes, positions = y.shape[0], y.ndim - 2, prod(y.shape[2:])
+    grouped = patches.reshape(images, group, w.shape[1], *patches.shape[2:])
     first = grouped.transpose(1, 0, *range(3 + axes, 3 + 2 * axes), *range(2, 3 + axes))
-    rows = first.reshape(group, -1, w[0].size)
-    filters = w.reshape(group, -1, w[0].size)
+    rows = first.reshape(group, images * positions, w[0].size)
+    filters = w.reshape(group, w.shape[0] // group, w[0].size)
     made = np.matmul(rows, filters.transpose(0, 2, 1))
-    made = made.reshape(group, images, -1, filters.shape[1])
+    made = made.reshape(group, images, positions, filters.shape[1])
     y[...] = made.transpose(1, 0, 3, 2).reshape(y.shape)
 
 
 def _correlate_depthwise(x: Array, w: Array, window: Window) -> Array:
     """Conv with a group per channel: one scaled copy of the image per element of the window."""
     padded = window.pad(x)[:, :, None]
-    filters = w.reshape(x.shape[1], -1, *w.shape[2:])
+    filters = w.reshape(x.shape[1], -1, prod(window.kernel))
     y = np.zeros((x.shape[0], *filters.shape[:2], *window.positions), x.dtype)
     spatial = (1,) * len(window.size)
     for block in _blocks(x.shape[0], 2 * y[:1].nbytes):
         term = np.empty_like(y[block])
-        for element in window.elements():
-            scale = filters[(..., *element)].reshape(*filters.shape[:2], *spatial)
+        for k, element in enumerate(window.elements()):
+            scale = filters[:, :, k].reshape(*filters.shape[:2], *spatial)
             np.multiply(padded[block][window.reach(element)], scale, out=term)
             y[block] += term
     return y.reshape(x.shape[0], w.shape[0], *window.positions)
@@ -212,10 +212,9 @@ def _correlate_depthwise(x: Array, w: Array, window: Window) -> Array:
 def _scatter(x: Array, w: Array, window: Window, group: int) -> Array:
     """ConvTranspose without bias."""
     channels = w.shape[1] * group
-    if max(window.strides, default=1) == 1:
-        filters = (
-            np.flip(w, tuple(range(2, w.ndim))).reshape(group, -1, *w.shape[1:]).swapaxes(1, 2)
-        )
+    if max(window.strides) == 1:
+        flipped = np.flip(w, tuple(range(2, w.ndim)))
+        filters = flipped.reshape(group, -1, *w.shape[1:]).swapaxes(1, 2)
         filters = filters.reshape(channels, -1, *w.shape[2:])
         return _correlate(x, filters, window.reversed(), group)
     sizes = [
@@ -227,8 +226,7 @@ def _scatter(x: Array, w: Array, window: Window, group: int) -> Array:
     for block in _blocks(x.shape[0], w[0].size * group * positions * x.dtype.itemsize):
         columns = x[block].reshape(-1, group, filters.shape[2], positions)
         terms = filters * columns if filters.shape[2] == 1 else np.matmul(filters, columns)
-        terms = terms.reshape(-1, channels, *window.kernel, *window.positions)
-        for element in window.elements():
-            padded[block][window.reach(element)] += terms[(slice(None), slice(None), *element)]
-    inside = tuple(slice(b, b + n) for b, n in zip(window.begin, window.size, strict=True))
-    return np.ascontiguousarray(padded[(..., *inside)]) if window.padded else padded
+        terms = terms.reshape(-1, channels, prod(window.kernel), *window.positions)
+        for k, element in enumerate(window.elements()):
+            padded[block][window.reach(element)] += terms[:, :, k]
+    return window.crop(padded)

@@ -88,6 +88,13 @@ class Window(NamedTuple):
         padded[tuple(inside)] = x[tuple(kept)]
         return padded
 
+    def crop(self, padded: Array) -> Array:
+        """The image without its padding, C-contiguous."""
+        inside: list[Any] = [...]
+        for b, n in zip(self.begin, self.size, strict=True):
+            inside.append(slice(b, b + n))
+        return np.ascontiguousarray(padded[tuple(inside)])
+
     def elements(self) -> Iterator[Sizes]:
         """The elements of the window in order."""
         return product(*map(range, self.kernel))
