@@ -11,6 +11,7 @@ import numpy.typing as npt
 from trainer.core.errors import DataError
 
 Array = npt.NDArray[Any]
+Metric = Callable[[Array, Array], float]
 
 
 def accuracy(scores: Array, y: Array) -> float:
@@ -108,7 +109,7 @@ def r2(prediction: Array, y: Array) -> float:
     return float(np.mean(1.0 - ratio))
 
 
-METRICS: dict[str, Callable[[Array, Array], float]] = {
+METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "mean_squared_error": mean_squared_error,
     "mean_absolute_error": mean_absolute_error,

@@ -27,8 +27,8 @@ def read_idx(
 
     Args:
         path: The images, for example `train-images-idx3-ubyte`, `.gz` if it is compressed.
-        labels: The labels. Defaults to `None`: the file beside the images whose name has
-            "labels-idx1" for "images-idx3".
+        labels: The labels; a relative path starts at the folder of the images. Defaults to `None`:
+            the file beside the images whose name has "labels-idx1" for "images-idx3".
         classes: The class names by index. Defaults to `None`: the classes have no names.
 
     Returns:
@@ -38,7 +38,7 @@ def read_idx(
         DataError: A file is missing or is not such a file.
     """
     images = Path(path)
-    beside = labels or _labels_beside(images)
+    beside = images.parent / labels if labels else _labels_beside(images)
     y = read_idx_array(beside)
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DataError(

@@ -76,10 +76,10 @@ class Table:
         """
         index = self._index(name)
         texts = [cells[index].strip() for _, cells in self._rows()]
-        for row, text in enumerate(texts):
-            if text.lower() in ("", "nan"):
-                problem = "is NaN" if text else "is empty"
-                raise DataError(f"{self.place(row, name)}: the cell {problem}. {_FILL}")
+        missing = [text for text in set(texts) if text.lower() in ("", "nan")]
+        if missing:
+            row = min(map(texts.index, missing))
+            raise DataError(f"{self.place(row, name)}: the cell {_problem(texts[row])}. {_FILL}")
         return texts
 
     def place(self, row: int, name: str) -> str:
