@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from tests.trainer.ops.case import operators
 from trainer.core.graph import interpret
 from trainer.core.proto import from_model
+from trainer.core.reference import provide
 from trainer.core.tensor import Tensor
 
 SKIPS: dict[str, str] = tomllib.loads(Path(__file__).with_name("skips.toml").read_text())
@@ -30,6 +32,7 @@ def reason_to_skip(name: str) -> str | None:
     return next((why for what, why in SKIPS.items() if fnmatch.fnmatchcase(name, what)), None)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # infinities are part of what is tested
 @pytest.mark.parametrize("case", CASES)
 def test_node_case(case: Any) -> None:
     reason = reason_to_skip(case.name.removeprefix("test_"))
@@ -45,10 +48,16 @@ def test_node_case(case: Any) -> None:
 
 def check(case: Any) -> None:
     graph = from_model(case.model)
+    provide(graph)
     for inputs, outputs in case.data_sets:
-        results = interpret(graph, inputs)
+        results = interpret(graph, [array(value) for value in inputs])
         for given, expected in zip(results, outputs, strict=True):
-            same(given, expected, case.rtol, case.atol)
+            same(given, array(expected), case.rtol, case.atol)
+
+
+def array(value: Any) -> Any:
+    """The small types come as protobuf."""
+    return numpy_helper.to_array(value) if isinstance(value, TensorProto) else value
 
 
 def same(given: Any, expected: Any, rtol: float, atol: float) -> None:
