@@ -57,13 +57,12 @@ def gather_nd(data: T, indices: Int64, *, batch_dims: int = 0) -> T:
         batch_dims: How many leading axes `data` and `indices` share. Defaults to 0.
     """
     b, k = batch_dims, indices.shape[-1]
-    taken, rest = data.shape[b : b + k], data.shape[b + k :]
+    batch, taken, rest = data.shape[:b], data.shape[b : b + k], data.shape[b + k :]
     places = row_places(taken, indices)
-    batch = np.arange(prod(data.shape[:b])) * prod(taken)
-    places = places + batch.reshape(data.shape[:b] + (1,) * (places.ndim - b))
-    return data.reshape(-1 if rest and 0 in rest else prod(data.shape[: b + k]), *rest).take(
-        places, 0
-    )
+    if b:
+        first = np.arange(prod(batch)) * prod(taken)
+        places += first.reshape(batch + (1,) * (places.ndim - b))
+    return data.reshape(prod(batch + taken), *rest).take(places, 0)
 
 
 @vjp("GatherND")

@@ -64,11 +64,12 @@ def scatter_nd(data: T, indices: Int64, updates: T, *, reduction: str = "none") 
         raise ValueError(f"updates {list(updates.shape)} should be {expected}")
     rows = row_places(data.shape, indices).reshape(-1)
     updates = updates.reshape(len(rows), prod(data.shape[k:]))
-    if reduction == "add" and data.dtype.kind in "fiuV" and updates.shape[1] > 1:
-        return _add_rows(data.reshape(-1, updates.shape[1]), rows, updates).reshape(data.shape)
-    written = np.array(data, order="C")
-    _write(written.reshape(prod(data.shape[:k]), -1), rows, updates, reduction)
-    return written
+    table = data.reshape(prod(data.shape[:k]), updates.shape[1])
+    if reduction == "add" and table.shape[1] > 1:
+        return _add_rows(table, rows, updates).reshape(data.shape)
+    written = np.array(table, order="C")
+    _write(written, rows, updates, reduction)
+    return written.reshape(data.shape)
 
 
 @vjp("ScatterND")
@@ -97,7 +98,7 @@ def _add_rows(data: Array, rows: Array, updates: Array) -> Array:
     ones = np.ones(number, wide.dtype)
     onto = csc_array((ones, rows, np.arange(number + 1)), shape=(len(data), number))
     sums = onto @ wide
-    if any(data.strides) or data.flat[0]:  # else zeros that were never written out
+    if any(data.strides) or (data.size and data.flat[0]):  # else zeros that nobody wrote out
         sums += data
     return sums.astype(data.dtype, copy=False)
 
