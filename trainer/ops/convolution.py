@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from trainer.core.define import T, op
 from trainer.core.errors import OperatorError
+from trainer.ops.precision import narrow, widen
 from trainer.ops.window import Array, Window, slide, slide_back
 
 # The patches of a block of images are copied side by side for one matrix product. A block of this
@@ -56,7 +57,8 @@ def conv(
             f"{x.shape[1] / group:g} channels, not {w.shape[1]}"
         )
     window = slide(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
-    return _with_bias(_in_floats(_correlate, x, w, window, group), b)
+    y = _correlate(widen(x), widen(w), window, group)
+    return _with_bias(narrow(y, x.dtype), b)
 
 
 @op("ConvTranspose")
@@ -110,7 +112,8 @@ def conv_transpose(
         output_padding,
         output_shape,
     )
-    return _with_bias(_in_floats(_scatter, x, w, window, group), b)
+    y = _scatter(widen(x), widen(w), window, group)
+    return _with_bias(narrow(y, x.dtype), b)
 
 
 def _check(
@@ -132,13 +135,6 @@ def _check(
         )
 
 
-def _in_floats(function: Callable[..., Array], x: Array, w: Array, *rest: Any) -> Array:
-    """Half precision is summed in float32, as every other runtime does."""
-    if x.dtype.itemsize > 2:
-        return function(x, w, *rest)
-    return function(x.astype(np.float32), w.astype(np.float32), *rest).astype(x.dtype)
-
-
 def _with_bias(y: Array, b: Array | None) -> Array:
     if b is not None:
         y += b.reshape(-1, *(1,) * (y.ndim - 2))
@@ -152,7 +148,7 @@ def _correlate(x: Array, w: Array, window: Window, group: int) -> Array:
         return _correlate_depthwise(x, w, window)
     padded = window.pad(x)
     if prod(window.kernel) == 1:
-        return _mix_channels(padded[window.reach((0,) * len(window.size))], w, group)
+        return _mix_channels(padded[window.reach((0,) * len(window))], w, group)
     y = np.empty((x.shape[0], w.shape[0], *window.positions), x.dtype)
     correlate = _correlate_few if few else _correlate_many
     patches = w[0].size * group * prod(window.positions) * x.dtype.itemsize
@@ -199,7 +195,7 @@ def _correlate_depthwise(x: Array, w: Array, window: Window) -> Array:
     padded = window.pad(x)[:, :, None]
     filters = w.reshape(x.shape[1], -1, prod(window.kernel))
     y = np.zeros((x.shape[0], *filters.shape[:2], *window.positions), x.dtype)
-    spatial = (1,) * len(window.size)
+    spatial = (1,) * len(window)
     for block in _blocks(x.shape[0], 2 * y[:1].nbytes):
         term = np.empty_like(y[block])
         for k, element in enumerate(window.elements()):
@@ -212,14 +208,12 @@ def _correlate_depthwise(x: Array, w: Array, window: Window) -> Array:
 def _scatter(x: Array, w: Array, window: Window, group: int) -> Array:
     """ConvTranspose without bias."""
     channels = w.shape[1] * group
-    if max(window.strides) == 1:
+    if all(axis.stride == 1 for axis in window):
         flipped = np.flip(w, tuple(range(2, w.ndim)))
         filters = flipped.reshape(group, -1, *w.shape[1:]).swapaxes(1, 2)
         filters = filters.reshape(channels, -1, *w.shape[2:])
         return _correlate(x, filters, window.reversed(), group)
-    sizes = [
-        b + n + max(e, 0) for b, n, e in zip(window.begin, window.size, window.end, strict=True)
-    ]
+    sizes = [axis.begin + axis.size + max(axis.end, 0) for axis in window]
     padded = np.zeros((x.shape[0], channels, *sizes), x.dtype)
     filters = w.reshape(group, -1, w[0].size).transpose(0, 2, 1)
     positions = prod(window.positions)

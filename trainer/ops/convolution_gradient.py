@@ -45,7 +45,8 @@ def formula(setting: Setting) -> str:
     window = setting.window
     if setting.gradient == "image":
         around = window.reversed()
-        fits = max(window.strides) == 1 and min(*around.begin, *around.end) >= 0
+        fits = all(axis.stride == 1 for axis in window)
+        fits = fits and all(axis.begin >= 0 <= axis.end for axis in around)
         return "flipped" if capturing() and fits and setting.channels > 8 else "transpose"
     wide = setting.channels * setting.filters >= 512 * setting.group
     return "slices" if capturing() and wide else "exchanged"
@@ -91,10 +92,8 @@ def gradient_by_image(g: Tensor, filters: Tensor, window: Window, group: int) ->
         "ConvTranspose",
         g,
         filters,
-        strides=list(window.strides),
-        dilations=list(window.dilations),
-        pads=window.pads,
-        output_padding=window.output_padding,
+        **window.steps,
+        output_padding=[max(-axis.end, 0) for axis in window],
         group=group,
     )
     return image
@@ -114,22 +113,14 @@ def _gradient_by_bias(g: Tensor) -> Tensor:
 
 def _read(image: Tensor, filters: Tensor, window: Window, group: int) -> Tensor:
     """Conv, of an image without the tail that no position reaches."""
-    read: Tensor = apply(
-        "Conv",
-        _reached(image, window),
-        filters,
-        strides=list(window.strides),
-        dilations=list(window.dilations),
-        pads=window.pads,
-        group=group,
-    )
+    read: Tensor = apply("Conv", _reached(image, window), filters, **window.steps, group=group)
     return read
 
 
 def _reached(image: Tensor, window: Window) -> Tensor:
-    if min(window.end) >= 0:
+    if all(axis.end >= 0 for axis in window):
         return image
-    return image[..., *(slice(None, end if end < 0 else None) for end in window.end)]
+    return image[..., *(slice(None, axis.end if axis.end < 0 else None) for axis in window)]
 
 
 def _flipped(filters: Tensor, group: int) -> Tensor:
@@ -160,9 +151,9 @@ def _by_slices(image: Tensor, g: Tensor, window: Window, group: int) -> Tensor:
     """A product of matrices with what each element of the window meets, one Slice per element."""
     channels, positions = image.shape[1] // group, prod(window.positions)
     padded = _reached(image, window)
-    if any(window.pads):
-        axes = len(window.size)
-        padded = apply("Pad", padded, [0, 0, *window.pads[:axes], 0, 0, *window.pads[axes:]])
+    pads = window.steps["pads"]
+    if any(pads):
+        padded = apply("Pad", padded, [0, 0, *pads[: len(window)], 0, 0, *pads[len(window) :]])
     rows = [
         padded[window.reach(element)].reshape(-1, group, channels, positions)
         for element in window.elements()

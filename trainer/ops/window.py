@@ -1,4 +1,4 @@
-"""Window: where a sliding window stands, as Conv, ConvTranspose and the pools spell it."""
+"""Window: where a sliding window stands on an image, as Conv, ConvTranspose and the pools say it."""
 
 from __future__ import annotations
 
@@ -15,84 +15,109 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Sizes = tuple[int, ...]
 
 
-class Window(NamedTuple):
-    """A window that slides over an image, in numbers per spatial axis.
-
-    Conv reads an image of `size` into one of `positions`, ConvTranspose writes one of `positions` into
-    one of `size`: the same window describes both, and each is the other's gradient.
+class Axis(NamedTuple):
+    """How a window slides along one spatial axis.
 
     Attributes:
-        size: The image.
+        size: The length of the image.
         kernel: How many elements the window has.
-        strides: The step from one position to the next.
-        dilations: The step from one element of the window to the next.
-        begin: The padding before the image.
-        end: The padding after it that the last position needs; negative where the image has a tail
-            that no position reaches.
+        stride: The step from one position to the next.
+        dilation: The step from one element of the window to the next.
+        begin: The padding before the image; negative where the image is cropped.
         positions: How many positions there are.
     """
 
-    size: Sizes
-    kernel: Sizes
-    strides: Sizes
-    dilations: Sizes
-    begin: Sizes
-    end: Sizes
-    positions: Sizes
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    begin: int
+    positions: int
+
+    @property
+    def end(self) -> int:
+        """The padding after the image; negative where it has a tail that no position reaches."""
+        reached = (self.positions - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+        return reached - self.begin - self.size
+
+    def exchanged(self) -> Axis:
+        """The window whose elements are this one's positions, and the other way round."""
+        return Axis(self.size, self.positions, self.dilation, self.stride, self.begin, self.kernel)
+
+    def reversed(self) -> Axis:
+        """For a stride of 1, the window that reads what this one writes and writes what it reads."""
+        begin = (self.kernel - 1) * self.dilation - self.begin
+        return Axis(self.positions, self.kernel, 1, self.dilation, begin, self.size)
+
+    def reach(self, element: int) -> slice:
+        """What one element of the window meets in the padded image."""
+        first = element * self.dilation
+        return slice(first, first + (self.positions - 1) * self.stride + 1, self.stride)
+
+
+class Window(tuple[Axis, ...]):
+    """A window that slides over an image, axis by axis.
+
+    Conv reads an image of `size` into one of `positions`, ConvTranspose writes one of `positions` into
+    one of `size`: the same window describes both, and each is the other's gradient.
+    """
+
+    __slots__ = ()
+
+    @property
+    def size(self) -> Sizes:
+        """The sizes of the image."""
+        return tuple(axis.size for axis in self)
+
+    @property
+    def kernel(self) -> Sizes:
+        """The sizes of the window."""
+        return tuple(axis.kernel for axis in self)
+
+    @property
+    def positions(self) -> Sizes:
+        """How many positions there are along each axis."""
+        return tuple(axis.positions for axis in self)
 
     @property
     def padded(self) -> bool:
         """Whether the image is padded or cropped."""
-        return any(self.begin) or any(self.end)
+        return any(axis.begin or axis.end for axis in self)
 
     @property
-    def pads(self) -> list[int]:
-        """The padding as ONNX spells it; a negative end counts as none."""
-        return [*self.begin, *(max(end, 0) for end in self.end)]
-
-    @property
-    def output_padding(self) -> list[int]:
-        """The unreached tail of the image, which ConvTranspose calls its output padding."""
-        return [max(-end, 0) for end in self.end]
+    def steps(self) -> dict[str, Any]:
+        """The strides, dilations and pads as attributes; a negative end counts as no padding."""
+        return {
+            "strides": [axis.stride for axis in self],
+            "dilations": [axis.dilation for axis in self],
+            "pads": [axis.begin for axis in self] + [max(axis.end, 0) for axis in self],
+        }
 
     def exchanged(self) -> Window:
         """The window whose elements are this one's positions, and the other way round."""
-        return self._replace(
-            kernel=self.positions,
-            positions=self.kernel,
-            strides=self.dilations,
-            dilations=self.strides,
-        )
+        return Window(axis.exchanged() for axis in self)
 
     def reversed(self) -> Window:
-        """Of a window of step 1, the one that reads the image of `positions` and writes that of `size`."""
-        begin = tuple(
-            (k - 1) * d - b for k, d, b in zip(self.kernel, self.dilations, self.begin, strict=True)
-        )
-        end = tuple(
-            (k - 1) * d - e for k, d, e in zip(self.kernel, self.dilations, self.end, strict=True)
-        )
-        return self._replace(size=self.positions, positions=self.size, begin=begin, end=end)
+        """For strides of 1, the window that reads what this one writes and writes what it reads."""
+        return Window(axis.reversed() for axis in self)
 
     def pad(self, x: Array, fill: Any = 0) -> Array:
         """The image with its padding, C-contiguous, so that every position lies inside it."""
         if not self.padded:
             return np.ascontiguousarray(x)
-        sizes = [b + n + e for b, n, e in zip(self.begin, self.size, self.end, strict=True)]
+        sizes = [axis.begin + axis.size + axis.end for axis in self]
         padded = np.full((*x.shape[:2], *sizes), fill, x.dtype)
         inside: list[Any] = [...]
         kept: list[Any] = [...]
-        for b, n, e in zip(self.begin, self.size, self.end, strict=True):
-            inside.append(slice(max(b, 0), b + n + min(e, 0)))
-            kept.append(slice(max(-b, 0), n + min(e, 0)))
+        for axis in self:
+            inside.append(slice(max(axis.begin, 0), axis.begin + axis.size + min(axis.end, 0)))
+            kept.append(slice(max(-axis.begin, 0), axis.size + min(axis.end, 0)))
         padded[tuple(inside)] = x[tuple(kept)]
         return padded
 
     def crop(self, padded: Array) -> Array:
         """The image without its padding, C-contiguous."""
-        inside: list[Any] = [...]
-        for b, n in zip(self.begin, self.size, strict=True):
-            inside.append(slice(b, b + n))
+        inside: list[Any] = [..., *(slice(axis.begin, axis.begin + axis.size) for axis in self)]
         return np.ascontiguousarray(padded[tuple(inside)])
 
     def elements(self) -> Iterator[Sizes]:
@@ -101,15 +126,7 @@ class Window(NamedTuple):
 
     def reach(self, element: Sizes) -> tuple[Any, ...]:
         """The index of what one element of the window meets in the padded image."""
-        return (
-            ...,
-            *(
-                slice(i * d, i * d + (n - 1) * s + 1, s)
-                for i, d, s, n in zip(
-                    element, self.dilations, self.strides, self.positions, strict=True
-                )
-            ),
-        )
+        return (..., *(axis.reach(i) for axis, i in zip(self, element, strict=True)))
 
     def spread(self, padded: Array) -> Array:
         """A view of a padded image [N, C, ...] as [N, C, *kernel, *positions]."""
@@ -119,8 +136,8 @@ class Window(NamedTuple):
             (*padded.shape[:2], *self.kernel, *self.positions),
             (
                 *padded.strides[:2],
-                *(step * d for step, d in zip(steps, self.dilations, strict=True)),
-                *(step * s for step, s in zip(steps, self.strides, strict=True)),
+                *(step * axis.dilation for step, axis in zip(steps, self, strict=True)),
+                *(step * axis.stride for step, axis in zip(steps, self, strict=True)),
             ),
             writeable=False,
         )
@@ -144,31 +161,29 @@ def slide(
     Raises:
         OperatorError: The attributes do not fit the image, or the window is larger than it.
     """
-    axes = len(size)
-    strides, dilations, pads = _complete(axes, kernel, strides, dilations, pads)
-    begin, positions = [], []
-    for axis, (n, k, s, d) in enumerate(zip(size, kernel, strides, dilations, strict=True)):
+    if auto_pad not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise OperatorError(
+            f"auto_pad={auto_pad!r} is none of NOTSET, VALID, SAME_UPPER and SAME_LOWER"
+        )
+    axes = []
+    for n, k, s, d, before, after in _per_axis(size, kernel, strides, dilations, pads):
         extent = (k - 1) * d + 1
-        if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            positions.append(-(-n // s))
-            total = max((positions[-1] - 1) * s + extent - n, 0)
-            begin.append((total + (auto_pad == "SAME_LOWER")) // 2)
-            continue
-        if auto_pad not in ("NOTSET", "VALID"):
-            raise OperatorError(
-                f"auto_pad={auto_pad!r} is none of NOTSET, VALID, SAME_UPPER and SAME_LOWER"
-            )
-        before, after = (0, 0) if auto_pad == "VALID" else (pads[axis], pads[axis + axes])
-        room = before + n + after - extent
-        if room < 0:
-            raise OperatorError(
-                f"a window of {extent} does not fit an image of {n} with padding {before} and {after}"
-            )
-        positions.append(room // s + 1)
-        if ceil_mode and room % s and positions[-1] * s < n + before:
-            positions[-1] += 1  # one that starts in the padding after the image does not count
-        begin.append(before)
-    return _window(size, kernel, strides, dilations, begin, positions)
+        if auto_pad.startswith("SAME"):
+            positions = -(-n // s)
+            total = max((positions - 1) * s + extent - n, 0)
+            begin = (total + (auto_pad == "SAME_LOWER")) // 2
+        else:
+            begin, end = (0, 0) if auto_pad == "VALID" else (before, after)
+            room = begin + n + end - extent
+            if room < 0:
+                raise OperatorError(
+                    f"a window of {extent} does not fit an image of {n} padded by {begin} and {end}"
+                )
+            positions = room // s + 1
+            if ceil_mode and room % s and positions * s < begin + n:
+                positions += 1  # unless it would start in the padding after the image
+        axes.append(Axis(n, k, s, d, begin, positions))
+    return Window(axes)
 
 
 def slide_back(
@@ -181,7 +196,7 @@ def slide_back(
     output_padding: Sequence[int] | None,
     output_shape: Sequence[int] | None,
 ) -> Window:
-    """The window with which ConvTranspose writes an image from its input, from its attributes.
+    """The window with which ConvTranspose writes an image, from the size it reads and its attributes.
 
     Example:
         >>> slide_back((3,), (3,), (2,), None, None, "NOTSET", (1,), None).size
@@ -190,33 +205,34 @@ def slide_back(
     Raises:
         OperatorError: The attributes do not fit the image.
     """
-    axes = len(positions)
-    strides, dilations, pads = _complete(axes, kernel, strides, dilations, pads)
-    extra = tuple(output_padding or (0,) * axes)
-    size, begin = [], []
-    for axis, (n, k, s, d) in enumerate(zip(positions, kernel, strides, dilations, strict=True)):
-        full = (n - 1) * s + (k - 1) * d + 1 + extra[axis]
-        before = pads[axis]
-        if output_shape or auto_pad.startswith("SAME"):
-            size.append(tuple(output_shape)[axis - axes] if output_shape else n * s)
-            total = max(full - size[-1], 0)
-            before = (total + (auto_pad != "SAME_UPPER")) // 2
-        else:
-            size.append(full - before - pads[axis + axes])
-        if size[-1] < 0:
-            raise OperatorError(f"the padding is larger than the image of {full}")
-        begin.append(before)
-    return _window(size, kernel, strides, dilations, begin, positions)
+    axes = []
+    extra = output_padding or (0,) * len(positions)
+    shape = [None] * len(positions) if not output_shape else output_shape[-len(positions) :]
+    for (count, k, s, d, before, after), more, wanted in zip(
+        _per_axis(positions, kernel, strides, dilations, pads), extra, shape, strict=True
+    ):
+        full = (count - 1) * s + (k - 1) * d + 1 + more
+        size, begin = full - before - after, before
+        if wanted is not None or auto_pad.startswith("SAME"):
+            size = count * s if wanted is None else wanted
+            begin = (max(full - size, 0) + (auto_pad != "SAME_UPPER")) // 2
+        if size < 0:
+            raise OperatorError(
+                f"padding of {before} and {after} is larger than the image of {full}"
+            )
+        axes.append(Axis(size, k, s, d, begin, count))
+    return Window(axes)
 
 
-def _complete(
-    axes: int,
+def _per_axis(
+    size: Sequence[int],
     kernel: Sequence[int],
     strides: Sequence[int] | None,
     dilations: Sequence[int] | None,
     pads: Sequence[int] | None,
-) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-    """Fill in the defaults and check that every attribute has a number per axis."""
+) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Size, kernel, stride, dilation and the pads before and after, with the defaults filled in."""
+    axes = len(size)
     strides, dilations = strides or (1,) * axes, dilations or (1,) * axes
     pads = pads or (0,) * (2 * axes)
     for name, values, wanted in (
@@ -229,20 +245,4 @@ def _complete(
             raise OperatorError(
                 f"{axes} spatial axes want {wanted} numbers in {name}, not {list(values)}"
             )
-    return strides, dilations, pads
-
-
-def _window(
-    size: Sequence[int],
-    kernel: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    begin: Sequence[int],
-    positions: Sequence[int],
-) -> Window:
-    end = [
-        (p - 1) * s + (k - 1) * d + 1 - b - n
-        for n, k, s, d, b, p in zip(size, kernel, strides, dilations, begin, positions, strict=True)
-    ]
-    given = (size, kernel, strides, dilations, begin, end, positions)
-    return Window(*(tuple(int(n) for n in numbers) for numbers in given))
+    return zip(size, kernel, strides, dilations, pads[:axes], pads[axes:], strict=True)

@@ -1,0 +1,296 @@
+"""Pooling: the maximum, the average or a norm of what a sliding window covers, per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from trainer.core.define import T1, T2, Array, T, op, vjp
+from trainer.core.errors import GradientError, OperatorError
+from trainer.core.tensor import Tensor, apply
+from trainer.ops.adjoint import zeros
+from trainer.ops.precision import narrow, widen
+from trainer.ops.window import Window, slide
+
+
+@op("MaxPool")
+def max_pool(
+    x: T,
+    *,
+    kernel_shape,
+    auto_pad="NOTSET",
+    ceil_mode=0,
+    dilations=None,
+    pads=None,
+    storage_order=0,
+    strides=None,
+    outputs=1,
+) -> tuple[Array, ...]:
+    """The largest element that a sliding window covers; among equals the first.
+
+    Example:
+        >>> import numpy as np
+        >>> max_pool(np.array([[[1, 5, 2, 4]]], np.float32), kernel_shape=[2], strides=[2])
+        Tensor([[[5., 4.]]])
+
+    Args:
+        x: Images [N, C, ...].
+        kernel_shape: The spatial sizes of the window.
+        auto_pad: NOTSET (use `pads`), VALID (none), SAME_UPPER or SAME_LOWER.
+        ceil_mode: 1 to let a last window reach over the end. Defaults to 0.
+        dilations: The step between the elements of the window, per spatial axis. Defaults to 1.
+        pads: How far a window may start before and end after each spatial axis. Defaults to 0.
+        storage_order: How the second output counts the elements of an image: 0 with the last axis
+            running fastest, 1 with the first spatial axis. Defaults to 0.
+        strides: The step of the window, per spatial axis. Defaults to 1.
+
+    Returns:
+        The maxima and, if two outputs are asked for, where in the flattened `x` each was found.
+    """
+    window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    lowest = -np.inf if x.dtype.kind not in "iu" else np.iinfo(x.dtype).min
+    if outputs == 1:
+        return (_combine(window.pad(x, lowest), window, np.maximum),)
+    padded = window.pad(x, lowest)
+    y = padded[window.reach((0,) * len(window))].copy()
+    which = np.empty(y.shape, np.min_scalar_type(prod(window.kernel)))
+    which[...] = _first_inside(window)
+    larger = np.empty(y.shape, np.bool_)
+    for k, element in enumerate(window.elements()):
+        candidate = padded[window.reach(element)]
+        np.copyto(which, k, where=np.greater(candidate, y, out=larger))
+        np.maximum(y, candidate, out=y)  # apart from the comparison, for NaN wins as in PyTorch
+    return y, _places(which, window, storage_order)
+
+
+@vjp("MaxPool", outputs=2)
+def _max_pool_vjp(
+    g, y, _x, *, kernel_shape, auto_pad, ceil_mode, dilations, pads, storage_order, strides
+):
+    if storage_order:
+        raise GradientError("MaxPool has no gradient with storage_order=1; leave it at 0.")
+    window = slide(_x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    apart = all(axis.stride > (axis.kernel - 1) * axis.dilation for axis in window)
+    return apply(
+        "ScatterElements",
+        zeros([prod(_x.shape)], g[0]),
+        y[1].reshape(-1),
+        g[0].reshape(-1),
+        reduction="none" if apart else "add",
+    ).reshape(*_x.shape)
+
+
+@op("MaxUnpool")
+def max_unpool(
+    x: T1, i: T2, output_shape: T2 | None = None, *, kernel_shape, pads=None, strides=None
+) -> T1:
+    """Images of zeros with each element of `x` where MaxPool had found it.
+
+    Args:
+        x: Images [N, C, ...].
+        i: Where in the flattened images each element goes, MaxPool's second output.
+        output_shape: The shape of the result, if larger than what the window implies; zeros follow.
+        kernel_shape: The spatial sizes of the window.
+        pads: What was padded before and after each spatial axis. Defaults to 0.
+        strides: The step of the window, per spatial axis. Defaults to 1.
+    """
+    shape = _unpooled(x.shape, kernel_shape, pads, strides)
+    y = np.zeros(prod(shape), x.dtype)
+    y[i.reshape(-1)] = x.reshape(-1)
+    y = y.reshape(shape)
+    if output_shape is None or tuple(output_shape) == shape:
+        return y
+    if len(output_shape) != len(shape) or any(
+        a < b for a, b in zip(output_shape, shape, strict=True)
+    ):
+        raise OperatorError(f"output_shape {list(output_shape)} is less than {list(shape)}")
+    larger = np.zeros(output_shape, x.dtype)
+    larger[tuple(slice(n) for n in shape)] = y
+    return larger
+
+
+@vjp("MaxUnpool")
+def _max_unpool_vjp(g, _y, _x, i, _shape=None, *, kernel_shape, pads, strides):
+    shape = _unpooled(_x.shape, kernel_shape, pads, strides)
+    if g.shape != shape:
+        g = g[tuple(slice(n) for n in shape)]
+    taken = apply("GatherElements", g.reshape(-1), i.reshape(-1))
+    return taken.reshape(*_x.shape)
+
+
+@op("AveragePool")
+def average_pool(
+    x: T,
+    *,
+    kernel_shape,
+    auto_pad="NOTSET",
+    ceil_mode=0,
+    count_include_pad=0,
+    dilations=None,
+    pads=None,
+    strides=None,
+) -> T:
+    """The mean of the elements that a sliding window covers.
+
+    Example:
+        >>> import numpy as np
+        >>> average_pool(np.array([[[1, 5, 2, 4]]], np.float32), kernel_shape=[2], strides=[2])
+        Tensor([[[3., 3.]]])
+
+    Args:
+        x: Images [N, C, ...].
+        kernel_shape: The spatial sizes of the window.
+        auto_pad: NOTSET (use `pads`), VALID (none), SAME_UPPER or SAME_LOWER.
+        ceil_mode: 1 to let a last window reach over the end. Defaults to 0.
+        count_include_pad: 1 to count the padding as elements that are 0. Defaults to 0.
+        dilations: The step between the elements of the window, per spatial axis. Defaults to 1.
+        pads: How far a window may start before and end after each spatial axis. Defaults to 0.
+        strides: The step of the window, per spatial axis. Defaults to 1.
+    """
+    window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    y = _combine(window.pad(widen(x)), window, np.add)
+    y /= _divisors(window, count_include_pad, pads, auto_pad, y.dtype)
+    return narrow(y, x.dtype)
+
+
+@vjp("AveragePool")
+def _average_pool_vjp(
+    g, _y, _x, *, kernel_shape, auto_pad, ceil_mode, count_include_pad, dilations, pads, strides
+):
+    window = slide(_x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    divisors = _divisors(window, count_include_pad, pads, auto_pad, g.dtype)
+    return _over_windows(g / divisors, window)
+
+
+@op("LpPool")
+def lp_pool(
+    x: T,
+    *,
+    kernel_shape,
+    auto_pad="NOTSET",
+    ceil_mode=0,
+    dilations=None,
+    p=2,
+    pads=None,
+    strides=None,
+) -> T:
+    """The p-norm of the elements that a sliding window covers.
+
+    Args:
+        x: Images [N, C, ...].
+        kernel_shape: The spatial sizes of the window.
+        auto_pad: NOTSET (use `pads`), VALID (none), SAME_UPPER or SAME_LOWER.
+        ceil_mode: 1 to let a last window reach over the end. Defaults to 0.
+        dilations: The step between the elements of the window, per spatial axis. Defaults to 1.
+        p: Of the norm. Defaults to 2.
+        pads: How far a window may start before and end after each spatial axis. Defaults to 0.
+        strides: The step of the window, per spatial axis. Defaults to 1.
+    """
+    window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    powers = np.abs(window.pad(widen(x)))
+    powers **= p
+    y = _combine(powers, window, np.add)
+    y **= 1 / p
+    return narrow(y, x.dtype)
+
+
+@vjp("LpPool")
+def _lp_pool_vjp(g, y, x, *, kernel_shape, auto_pad, ceil_mode, dilations, p, pads, strides):
+    window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    empty = y == 0.0  # of windows of zeros only, where the norm has a kink: 0, as a subgradient
+    per_window = apply("Where", empty, 0.0, g / apply("Where", empty, 1.0, y) ** (p - 1.0))
+    return _over_windows(per_window, window) * abs(x) ** (p - 1.0) * apply("Sign", x)
+
+
+def _combine(padded: Array, window: Window, ufunc: np.ufunc) -> Array:
+    """Sums or maxima over the window, one spatial axis after the other."""
+    y = padded
+    for number, axis in enumerate(window, 2):
+        before = (slice(None),) * number
+        parts = [y[(*before, axis.reach(element))] for element in range(axis.kernel)]
+        y = np.array(parts[0]) if len(parts) == 1 else ufunc(parts[0], parts[1])
+        for part in parts[2:]:
+            ufunc(y, part, out=y)
+    return y
+
+
+def _first_inside(window: Window) -> Array:
+    """Per position the first element of the window that lies in the image and not in the padding."""
+    first = [
+        np.clip(-((np.arange(a.positions) * a.stride - a.begin) // a.dilation), 0, a.kernel - 1)
+        for a in window
+    ]
+    return np.ravel_multi_index(np.ix_(*first), window.kernel)
+
+
+def _places(which: Array, window: Window, storage_order: int) -> Array:
+    """Where in the flattened images element number `which` of the window is, per position."""
+    size = window.size
+    steps = [prod(size[:i] if storage_order else size[i + 1 :]) for i in range(len(size))]
+    ahead = np.zeros((1,) * len(size), np.int64)
+    starts = np.zeros((1,) * len(size), np.int64)
+    for axis, step, rest in zip(window, steps, reversed(range(len(size))), strict=True):
+        across = (-1, *(1,) * rest)
+        ahead = ahead + (np.arange(axis.kernel) * axis.dilation * step).reshape(across)
+        first = np.arange(axis.positions) * axis.stride - axis.begin
+        starts = starts + (first * step).reshape(across)
+    places = ahead.reshape(-1)[which]
+    places += starts
+    images = np.arange(prod(which.shape[:2])) * prod(size)
+    places += images.reshape(*which.shape[:2], *(1,) * len(size))
+    return places
+
+
+def _unpooled(
+    shape: Sequence[int], kernel: Sequence[int], pads: Any, strides: Any
+) -> tuple[int, ...]:
+    axes = len(kernel)
+    pads, strides = pads or (0,) * 2 * axes, strides or (1,) * axes
+    sizes = [
+        (n - 1) * s + k - pads[axis] - pads[axis + axes]
+        for axis, (n, s, k) in enumerate(zip(shape[2:], strides, kernel, strict=True))
+    ]
+    return *shape[:2], *sizes
+
+
+def _divisors(
+    window: Window, count_include_pad: int, pads: Any, auto_pad: str, dtype: np.dtype[Any]
+) -> Array:
+    """Per position the number of elements that are averaged: those in the image, or in its padding."""
+    ends = [max(axis.end, 0) for axis in window]
+    if not auto_pad.startswith("SAME"):  # how far ceil_mode reaches beyond the pads does not count
+        ends = list(pads[len(window) :]) if pads and auto_pad == "NOTSET" else [0] * len(window)
+    divisors = np.ones((1,) * len(window), dtype)
+    for number, (axis, end) in enumerate(zip(window, ends, strict=True), 1):
+        low, high = (-axis.begin, axis.size + end) if count_include_pad else (0, axis.size)
+        first = np.arange(axis.positions) * axis.stride - axis.begin
+        places = first[:, None] + np.arange(axis.kernel) * axis.dilation
+        counted = ((places >= low) & (places < high)).sum(1)
+        across = (-1, *(1,) * (len(window) - number))
+        divisors = divisors * np.maximum(counted, 1).reshape(across).astype(dtype)
+    return divisors
+
+
+def _over_windows(g: Tensor, window: Window) -> Tensor:
+    """Give each element of the image the sum of `g` over the positions whose window covers it."""
+    if not window.padded and all(axis.stride == axis.kernel > 0 for axis in window):
+        return _repeated(g, window)
+    image = apply(
+        "ConvTranspose",
+        g.reshape(-1, 1, *window.positions),
+        np.ones((1, 1, *window.kernel), g.dtype),
+        **window.steps,
+        output_padding=[max(-axis.end, 0) for axis in window],
+    )
+    return image.reshape(-1, g.shape[1], *window.size)
+
+
+def _repeated(g: Tensor, window: Window) -> Tensor:
+    """Each element of `g` in all places of its window, where windows lie side by side."""
+    split = [n for axis in window for n in (axis.positions, 1)]
+    times = [n for axis in window for n in (1, axis.kernel)]
+    spread = apply("Expand", g.reshape(-1, g.shape[1], *split), times)
+    return spread.reshape(-1, g.shape[1], *window.size)
