@@ -78,7 +78,7 @@ def test_r2_of_the_mean_is_0_and_of_the_truth_1():
 def test_r2_averages_targets_and_judges_constant_ones_by_exactness():
     y = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]])
     assert r2(y, y) == 1
-    assert r2(y + [[0.0, 1.0]], y) == 0.5
+    assert r2(y + np.array([0.0, 1.0]), y) == 0.5
 
 
 @pytest.mark.parametrize("name", METRICS)

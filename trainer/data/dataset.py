@@ -105,8 +105,8 @@ def split(
     """Divide the rows at random into training rows and held-out rows.
 
     The same arguments give the same split. Both parts keep the order of the rows. A stratified split
-    holds out the same share of every class (rounded so that the total is right, and never the last
-    row of a class); amounts and rows with several class indices are split without strata.
+    holds out the same share of every class, to less than one row, and never the last row of a class;
+    amounts and rows with several class indices are split without strata.
 
     Args:
         dataset: The rows to divide.
@@ -148,9 +148,9 @@ def _quotas(sizes: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.int64]
     """How many rows of each stratum to hold out: the method of largest remainders."""
     quotas = np.floor(sizes * share).astype(np.int64)
     missing = round(int(sizes.sum()) * share) - int(quotas.sum())
+    may_give_one_more = (quotas < sizes * share) & (quotas + 1 < sizes)
     by_remainder = np.argsort(quotas - sizes * share, kind="stable")
-    spare = by_remainder[quotas[by_remainder] + 1 < sizes[by_remainder]]
-    quotas[spare[: max(missing, 0)]] += 1
+    quotas[by_remainder[may_give_one_more[by_remainder]][: max(missing, 0)]] += 1
     return quotas
 
 

@@ -54,7 +54,7 @@ class Table:
         Raises:
             DataError: A column is missing; a cell is empty, NaN, infinite or not a number.
         """
-        indices = [self._index(name) for name in names]
+        indices = [self.index(name) for name in names]
         values = array("f")
         for line, cells in self._rows():
             try:
@@ -74,13 +74,27 @@ class Table:
         Raises:
             DataError: The column is missing; a cell is empty or NaN.
         """
-        index = self._index(name)
+        index = self.index(name)
         texts = [cells[index].strip() for _, cells in self._rows()]
         missing = [text for text in set(texts) if text.lower() in ("", "nan")]
         if missing:
             row = min(map(texts.index, missing))
             raise DataError(f"{self.place(row, name)}: the cell {_problem(texts[row])}. {_FILL}")
         return texts
+
+    def index(self, name: str) -> int:
+        """The place of a column, from 0.
+
+        Raises:
+            DataError: There is no such column.
+        """
+        try:
+            return self.columns.index(name)
+        except ValueError:
+            raise DataError(
+                f"{self.path}: there is no column {name!r}.{did_you_mean(name, self.columns)} "
+                f"The columns are {listing(self.columns)}."
+            ) from None
 
     def place(self, row: int, name: str) -> str:
         """Where a cell stands, for an error message."""
@@ -111,18 +125,9 @@ class Table:
     def _row(self, row: int) -> tuple[int, list[str]]:
         return next(itertools.islice(self._rows(), row, None))
 
-    def _index(self, name: str) -> int:
-        try:
-            return self.columns.index(name)
-        except ValueError:
-            raise DataError(
-                f"{self.path}: there is no column {name!r}.{did_you_mean(name, self.columns)} "
-                f"The columns are {listing(self.columns)}."
-            ) from None
-
     def _not_a_number(self, line: int, cells: list[str], names: Sequence[str]) -> DataError:
         for name in names:
-            cell = cells[self._index(name)].strip()
+            cell = cells[self.index(name)].strip()
             problem = _problem(cell)
             if problem:
                 return DataError(
@@ -183,6 +188,8 @@ def read_table(
             f"{table.path}: there is no column beside {listing(targets)} to predict from; "
             "columns are divided by commas, semicolons or tabs."
         )
+    for name in (*targets, *inputs):
+        table.index(name)
     x = table.numbers(inputs)
     if len(x) == 0:
         raise DataError(f"{table.path}: there are no rows below the header.")

@@ -168,6 +168,9 @@ def test_too_few_rows_to_split_is_one_sentence():
 
 
 def test_data_and_metrics_load_without_any_engine():
-    code = "import sys, trainer.data, trainer.metrics; print([m for m in ('onnx', 'onnxruntime') if m in sys.modules])"
+    code = (
+        "import sys, trainer.data, trainer.metrics;"
+        "print([name for name in ('onnx', 'onnxruntime') if name in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
