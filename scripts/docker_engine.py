@@ -31,14 +31,21 @@ class Unavailable(Exception):
     """No container can be run here, and why."""
 
 
-def run(*command: str | Path, **options: Any) -> str:
+def run(*command: str | Path, timeout: float | None = None, **options: Any) -> str:
     """Runs a command and returns what it prints; a failure shows the end of that."""
+    arguments = list(map(str, command))
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    done = subprocess.run(list(map(str, command)), **options)
-    if done.returncode:
-        tail = "\n".join(f"{done.stdout}{done.stderr or ''}".strip().splitlines()[-25:])
-        raise Failed(f"`{' '.join(map(str, command[:3]))}` exited {done.returncode}:\n{tail}")
-    return str(done.stdout).strip()
+    with subprocess.Popen(arguments, **options) as process:
+        try:
+            printed, complaints = process.communicate(timeout=timeout)
+        except BaseException:
+            process.terminate()  # not killed: mmdebstrap has something to clean up
+            process.communicate()
+            raise
+    if process.returncode:
+        tail = "\n".join(f"{printed}{complaints or ''}".strip().splitlines()[-25:])
+        raise Failed(f"`{' '.join(arguments[:3])}` exited {process.returncode}:\n{tail}")
+    return str(printed).strip()
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
