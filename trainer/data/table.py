@@ -21,7 +21,7 @@ from trainer.data.labels import are_whole_numbers, class_names, encode, given
 DELIMITERS = ",;\t"
 MANY_CLASSES = 20  # above this, classes that are hardly ever repeated are more likely amounts
 
-_FILL = "Fill it in, or leave out the row or the column."
+_REMEDY = "Correct it, or leave out the row or the column."
 
 
 class Table:
@@ -79,7 +79,7 @@ class Table:
         missing = [text for text in set(texts) if text.lower() in ("", "nan")]
         if missing:
             row = min(map(texts.index, missing))
-            raise DataError(f"{self.place(row, name)}: the cell {_problem(texts[row])}. {_FILL}")
+            raise DataError(f"{self.place(row, name)}: the cell {_problem(texts[row])}. {_REMEDY}")
         return texts
 
     def index(self, name: str) -> int:
@@ -131,7 +131,7 @@ class Table:
             problem = _problem(cell)
             if problem:
                 return DataError(
-                    f"{self.path}, line {line}, column {name!r}: the cell {problem}. {_FILL}"
+                    f"{self.path}, line {line}, column {name!r}: the cell {problem}. {_REMEDY}"
                 )
         raise AssertionError("every cell of the line is a number")
 

@@ -140,7 +140,7 @@ def test_a_table_gives_features_without_a_target(write):
         ("x,y\n1,a\n", {"target": None}, r"no target column was named\. .* one of x, y\."),
         ("x,y\n1,a\n", {"features": ["x", "y"]}, r"'y' is a feature as well\."),
         ("width,y\n1,a\n", {"features": ["widht"]}, r"no column 'widht'\. Did you mean 'width'\?"),
-        ("x,y\n1,a\n,b\n", {}, r"data\.csv, line 3, column 'x': the cell is empty\. Fill it in"),
+        ("x,y\n1,a\n,b\n", {}, r"data\.csv, line 3, column 'x': the cell is empty\. Correct it"),
         ("x,y\n1,a\nnan,b\n", {}, r"line 3, column 'x': the cell is NaN\."),
         ("x,y\n1,a\n\n1e39,b\n", {}, r"line 4, column 'x': the cell holds '1e39', .* not finite"),
         ("x,y\ninf,a\n", {}, r"line 2, column 'x': the cell holds 'inf', which is not finite"),
