@@ -41,6 +41,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'trainer' has no attribute {name!r}")
     importlib.import_module("trainer.ops")  # every operator is registered before the first is used
+    importlib.import_module("trainer.core.tape")  # Tensor.backward finds its walk
     value = getattr(importlib.import_module(_PUBLIC[name]), name)
     globals()[name] = value
     return value

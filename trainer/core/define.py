@@ -24,6 +24,8 @@ TI: TypeAlias = Array
 V: TypeAlias = Array
 B: TypeAlias = Array
 Int64: TypeAlias = Array
+Float32: TypeAlias = Array
+Bool: TypeAlias = Array
 
 
 def op(name: str, *, domain: str = "", since: int = 21) -> Callable[[Callable[..., Any]], Any]:

@@ -216,10 +216,11 @@ class _Lowering:
         return vector if base.ndim == 1 else self._emit("Squeeze", vector)
 
     def _filled(self, arrays: list[Array], user: str) -> str:
-        """An array of one repeated value whose shape is made of sizes."""
-        values = {a.ravel()[0].item() for a in arrays if a.size}
-        uniform = all(a.size and (a == a.ravel()[0]).all() for a in arrays) and len(values) == 1
-        if not uniform or len({(a.ndim, a.dtype) for a in arrays}) > 1:
+        """An array of one repeated value whose shape, and perhaps value, is made of sizes."""
+        same_kind = len({(a.ndim, a.dtype) for a in arrays}) == 1
+        uniform = same_kind and all(a.size and (a == a.flat[0]).all() for a in arrays)
+        value = self._fit([a.flat[0].item() for a in arrays]) if uniform else None
+        if value is None:
             self._refuse(
                 f"{user} takes the constant {describe(arrays[0])} in one run of the function and "
                 f"{describe(next(a for a in arrays if a.shape != arrays[0].shape))} in another. "
@@ -227,8 +228,10 @@ class _Lowering:
                 "trainer.random"
             )
         shape = self._vector(list(self._shape([a.shape for a in arrays])))
-        value = np.asarray([values.pop()], arrays[0].dtype)
-        return self._emit("ConstantOfShape", shape, value=value)
+        if isinstance(value, Size):
+            return self._emit("Expand", self._number(value, arrays[0].dtype), shape)
+        filled = np.asarray([value], arrays[0].dtype)
+        return self._emit("ConstantOfShape", shape, value=filled)
 
     def _fit(self, numbers: list[Any]) -> int | Size | None:
         base = numbers[0]
