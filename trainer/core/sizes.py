@@ -109,7 +109,7 @@ def _sum_or_quotient(
     slope, odd = divmod(round(varied - base), second - first)
     if not odd and 0 < abs(slope) <= 4:
         return Size(slope, ((symbol, 1),), offset=round(base) - slope * first)
-    for divisor in range(2, 65):
+    for divisor in range(2, 65) if isinstance(base, int) else ():
         if base == first // divisor and varied == second // divisor:
             return Size(1, ((symbol, 1),), divisor=divisor)
     return None

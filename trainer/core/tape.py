@@ -209,6 +209,8 @@ def _go_back(node: Node, useful: set[Node], gradients: dict[Link, Tensor], linke
         wrap(y, node if linked else None, index) if isinstance(y, np.ndarray) else y
         for index, y in enumerate(node.results)
     ]
+    if not op.variadic:
+        inputs += [None] * (len(op.types) - len(inputs))
     attrs = op.attributes_for_rule(node.attrs)
     if op.several:
         given = op.rule(tuple(outputs), tuple(results), *inputs, **attrs)

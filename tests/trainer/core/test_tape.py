@@ -174,12 +174,11 @@ def test_memory_goes_by_reference_counting() -> None:
             nn.cross_entropy(model(x), y).backward()
             optimizer.step()
 
-    steps(20)
     gc.collect()
     gc.disable()
     tracemalloc.start()
     try:
-        steps(20)
+        steps(1000)  # Python's own lists of free tuples are full by then
         before = tracemalloc.get_traced_memory()[0]
         steps(1000)
         grown = tracemalloc.get_traced_memory()[0] - before
@@ -203,7 +202,7 @@ def test_python_may_decide_in_eager_training() -> None:
             for x in sequence:
                 h = self.cell(trainer.ops.concat(x.unsqueeze(0), h, axis=1)).tanh()
                 if h.sum() < 0:
-                    h = -h
+                    h = h * 0.5
             return self.head(h)
 
     trainer.random.seed(3)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -150,7 +151,7 @@ def test_sizes_that_leak_name_the_users_line(function) -> None:
 
 
 def refuses(function, dynamic) -> None:
-    lines = open(__file__, encoding="utf-8").read().splitlines()
+    lines = Path(__file__).read_text().splitlines()
     first = function.__code__.co_firstlineno
     last = max(line for _, _, line in function.__code__.co_lines() if line)
     marked = [n for n in range(first, last + 1) if "# LEAK" in lines[n - 1]]
@@ -196,7 +197,7 @@ def test_running_statistics_become_state_and_the_model_does_not_move() -> None:
     names = [value.name for value in captured.graph.outputs]
     expected = model(x)
     np.testing.assert_allclose(found[0], expected.numpy(), rtol=1e-4, atol=1e-5)
-    for name in before:
+    for name in captured.state:
         given = found[names.index(f"{name}.next")]
         np.testing.assert_allclose(given, model.state()[name], rtol=1e-5)
 
