@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lowest first. A module may import from its own layer and from those below it.
 LAYERS = [
     ["trainer.core.errors"],
-    ["trainer.core.dtypes", "trainer.core.op", "trainer.core.tree", "trainer.core.sizes"],
+    ["trainer.core.dtypes", "trainer.core.hint", "trainer.core.op", "trainer.core.tree", "trainer.core.sizes"],
     ["trainer.core.mode", "trainer.core.indexing", "trainer.core.node"],
     ["trainer.core.tensor"],
     ["trainer.core.define", "trainer.core.tape", "trainer.core.graph"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import tomllib
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer import nn, optim, random
 from trainer.core.errors import ConfigError, TapelineError
+from trainer.core.hint import did_you_mean
 from trainer.data import Dataset, read, split
 from trainer.metrics import METRICS, Metric
 from trainer.nn.module import Module
@@ -179,8 +179,7 @@ def build_layer(entry: Any) -> Module:
 def _chosen(kind: str, name: Any, known: dict[str, Any]) -> Any:
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(str(name), known)
     raise ConfigError(f"There is no {kind} {name!r}.{hint} There are: {', '.join(known)}.")
 
 
@@ -223,8 +222,7 @@ def _first_problem(error: ValidationError) -> str:
         for part in problem["loc"][:-1]:
             section = section.model_fields[part].annotation
         known = [name for name in section.model_fields if name != "folder"]
-        close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(problem["loc"][-1]), known)
         return f"{where} is not known.{hint} Valid here: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{where} is missing."

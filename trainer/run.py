@@ -18,7 +18,7 @@ from trainer.checkpoint import Checkpoint
 from trainer.compiled.step import CompiledStep
 from trainer.config import Recipe
 from trainer.core.errors import CheckpointError, ConfigError
-from trainer.data import Loader
+from trainer.data import Dataset, Loader
 from trainer.loop import Epoch, Listener, Progress, evaluate, fit
 from trainer.nn.module import Module
 from trainer.step import EagerStep, Step
@@ -92,7 +92,7 @@ def train(
         step.load(saved.optimizer)
         random.restore(saved.meta["random"])
         before = [Epoch(**epoch) for epoch in json.loads((folder / "history.json").read_text())]
-    lineage = _lineage(recipe, training.sha256, chosen)
+    lineage = _lineage(recipe, training, chosen)
     history = list(before)
 
     def keep(epoch: Epoch) -> None:
@@ -143,12 +143,14 @@ def assess(recipe: Recipe) -> dict[str, float]:
     return evaluate(step, held_out, recipe.metrics())
 
 
-def _lineage(recipe: Recipe, data: str, engine: str) -> dict[str, Any]:
-    """Where the weights come from."""
+def _lineage(recipe: Recipe, training: Dataset, engine: str) -> dict[str, Any]:
+    """Where the weights come from, and what the columns and classes of the data are called."""
     text = recipe.model_dump_json(exclude={"folder"})
     return {
         "recipe": hashlib.sha256(text.encode()).hexdigest(),
-        "data": data,
+        "data": training.sha256,
+        "features": training.features,
+        "classes": training.classes,
         "engine": engine,
         "seed": recipe.train.seed,
         "code": _revision(recipe.folder),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from trainer.core.errors import OperatorError
+from trainer.core.hint import did_you_mean
 
 Kernel = Callable[..., Any]
 Rule = Callable[..., Any]
@@ -116,6 +116,5 @@ def find(name: str) -> Op:
     """
     if name in REGISTRY:
         return REGISTRY[name]
-    close = difflib.get_close_matches(name, REGISTRY, n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(name, REGISTRY)
     raise OperatorError(f"There is no operator {name!r}.{hint} Operators are spelled as in ONNX.")

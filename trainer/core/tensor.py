@@ -11,11 +11,13 @@ import numpy as np
 from trainer.core.dtypes import describe, is_float, onnx_code
 from trainer.core.errors import CaptureError, GradientError, OperatorError, TapelineError
 from trainer.core.indexing import read_index
-from trainer.core.mode import capturing, current, location, no_grad, user_line
+from trainer.core.mode import Mode, capturing, current, location, no_grad, user_line
 from trainer.core.node import Node, Spec
 from trainer.core.op import REGISTRY, Op, find
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_PLAIN = Mode(grad=False)
 
 # Set by trainer.core.tape on import, so that `Tensor.backward` needs no import upward.
 backward_hook: Callable[[Tensor], None] | None = None
@@ -37,38 +39,45 @@ def apply(name: str, *inputs: Any, outputs: int | None = None, **attrs: Any) -> 
         OperatorError: Inputs or attributes do not fit; the message names operator, dtypes, shapes.
     """
     op = REGISTRY.get(name) or find(name)
-    linked = tracked = False
+    arrays: list[Array | None] = []
+    linked = False
     for x in inputs:
-        if type(x) is not Tensor:
-            if x is not None:
-                return apply(name, *_as_tensors(op, inputs), outputs=outputs, **attrs)
-        elif x._node is not None:
-            linked = True
-            tracked = tracked or x._node.tracked
-    mode = current.get()
-    tracked = tracked and mode.grad and op.differentiable
-    arrays = [None if x is None else x._data for x in inputs]
-    _check_dtypes(op, arrays)
-    wanted = outputs or 1
+        if type(x) is Tensor:
+            arrays.append(x._data)
+            if x._node is not None:
+                linked = True
+        elif x is None:
+            arrays.append(None)
+        else:
+            return apply(name, *_as_tensors(op, inputs), outputs=outputs, **attrs)
+    if len(arrays) > 1:
+        _check_dtypes(op, arrays)
+    mode = current.get() if linked else _PLAIN
+    tracked = mode.grad and op.differentiable and any(map(_is_tracked, inputs))
     try:
         if op.counts_outputs:
-            many = max(wanted, op.rule_outputs) if tracked else wanted
-            result = op.kernel(*arrays, outputs=many, **attrs)
+            wanted = max(outputs or 1, op.rule_outputs) if tracked else outputs or 1
+            result = op.kernel(*arrays, outputs=wanted, **attrs)
         else:
             result = op.kernel(*arrays, **attrs)
     except TapelineError:
         raise
     except Exception as error:
         raise _failure(op, arrays, attrs, error) from error
-    results = result if type(result) is tuple else (result,)
-    results = tuple([y if type(y) is np.ndarray else np.asarray(y) for y in results])
+    if not (tracked or mode.capture or op.several):
+        return wrap(result if type(result) is np.ndarray else np.asarray(result))
+    results = tuple([np.asarray(y) for y in (result if op.several else (result,))])
     node = None
-    if tracked or (linked and mode.capture):
-        node = _record(op, inputs, arrays, results, attrs, tracked)
-    if not op.several or (op.counts_outputs and wanted == 1):
+    if tracked or mode.capture:
+        node = _record(op, inputs, arrays, results, attrs, tracked, mode)
+    if not op.several or (op.counts_outputs and (outputs or 1) == 1):
         return wrap(results[0], node)
-    kept = results[:wanted] if op.counts_outputs else results
+    kept = results[:outputs] if op.counts_outputs else results
     return tuple([wrap(y, node, index) for index, y in enumerate(kept)])
+
+
+def _is_tracked(x: Tensor | None) -> bool:
+    return x is not None and x._node is not None and x._node.tracked
 
 
 def _record(
@@ -78,8 +87,8 @@ def _record(
     results: tuple[Array, ...],
     attrs: dict[str, Any],
     tracked: bool,
+    mode: Mode,
 ) -> Node:
-    mode = current.get()
     return Node(
         op,
         tuple([None if x is None or x._node is None else (x._node, x._index) for x in inputs]),
@@ -100,8 +109,10 @@ def _record(
 
 def _check_dtypes(op: Op, arrays: list[Array | None]) -> None:
     """Inputs that share a type variable of the schema share a dtype."""
-    if len(arrays) < 2:
-        return
+    if len(arrays) == 2 and op.uniform:
+        a, b = arrays
+        if a is None or b is None or a.dtype is b.dtype:
+            return
     seen: dict[str, np.dtype[Any]] = {}
     for i, a in enumerate(arrays):
         if a is not None:

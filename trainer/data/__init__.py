@@ -7,7 +7,6 @@ from trainer.data.idx import read_idx, read_idx_array
 from trainer.data.loader import Loader
 from trainer.data.sources import read
 from trainer.data.table import Table, read_table
-from trainer.data.transform import Channels, Compose, Scale, Standardize, Transform
 
 __all__ = [
     "Dataset",
@@ -22,9 +21,4 @@ __all__ = [
     "iris",
     "digits",
     "Loader",
-    "Transform",
-    "Standardize",
-    "Scale",
-    "Channels",
-    "Compose",
 ]

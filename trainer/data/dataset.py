@@ -83,10 +83,6 @@ class Dataset:
         """The rows with these indices, in this order, as a dataset of its own."""
         return replace(self, x=self.x.take(indices, axis=0), y=self.y.take(indices, axis=0))
 
-    def map(self, transform: Callable[[Array], Array]) -> Dataset:
-        """The same rows with `transform(x)` for inputs."""
-        return replace(self, x=transform(self.x))
-
     def __len__(self) -> int:
         return len(self.x)
 

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from trainer.core.errors import DataError
-from trainer.data.hint import did_you_mean
+from trainer.core.hint import did_you_mean
 
 
 def read_bytes(path: Path) -> bytes:

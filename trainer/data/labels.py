@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.core.errors import DataError
-from trainer.data.hint import did_you_mean, listing
+from trainer.core.hint import did_you_mean, listing
 
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
 

@@ -11,7 +11,7 @@ from trainer.core.errors import DataError
 from trainer.data.archive import read_npz
 from trainer.data.builtin import digits, iris
 from trainer.data.dataset import Dataset
-from trainer.data.hint import did_you_mean, listing
+from trainer.core.hint import did_you_mean, listing
 from trainer.data.idx import read_idx
 from trainer.data.table import read_table
 

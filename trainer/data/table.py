@@ -15,7 +15,7 @@ import numpy.typing as npt
 from trainer.core.errors import DataError
 from trainer.data.dataset import Array, Dataset, Task
 from trainer.data.files import read_bytes, stem
-from trainer.data.hint import did_you_mean, listing
+from trainer.core.hint import did_you_mean, listing
 from trainer.data.labels import are_whole_numbers, class_names, encode, given
 
 DELIMITERS = ",;\t"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from trainer.core.dtypes import is_float
 from trainer.core.errors import DataError
 from trainer.core.tensor import Array, Tensor
 from trainer.nn.module import Module
@@ -43,7 +44,7 @@ class Standardize(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        return (x - self.mean) / self.scale
+        return (_real(x) - self.mean) / self.scale
 
 
 class Rescale(Module):
@@ -60,7 +61,7 @@ class Rescale(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        scaled = x * self.scale
+        scaled = _real(x) * self.scale
         return scaled + self.offset if self.offset else scaled
 
     def extra_repr(self) -> str:
@@ -90,3 +91,8 @@ class Reshape(Module):
     def extra_repr(self) -> str:
         """The shape."""
         return ", ".join(map(str, self.shape))
+
+
+def _real(x: Tensor) -> Tensor:
+    """Whole numbers, such as the pixels of an image file, as float32."""
+    return x if is_float(x.dtype) else x.cast(np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.core.errors import DataError
-from trainer.data import Dataset, Scale, split
+from trainer.data import Dataset, split
 
 X = np.arange(12.0).reshape(4, 3)
 Y = np.array([0, 1, 1, 0])
@@ -51,12 +51,6 @@ def test_take_keeps_order_and_names():
     np.testing.assert_array_equal(part.x, X[[2, 0]])
     assert part.y.tolist() == [1, 0]
     assert (part.features, part.classes, part.name) == (("a", "b", "c"), ("no", "yes"), "rows")
-
-
-def test_map_transforms_the_inputs_only():
-    doubled = Dataset(X, Y).map(Scale(0.5))
-    np.testing.assert_array_equal(doubled.x, 2 * X)
-    np.testing.assert_array_equal(doubled.y, Y)
 
 
 def test_repr_describes_both_tasks():
