@@ -1,4 +1,4 @@
-"""What the gradient rules of taking share: zeros to put back into, and putting back where taken.
+"""What gradient rules share: zeros to put back into, putting back where taken, pulling back.
 
 What a rule makes from sizes alone would be a constant of one size while capturing; made from `Shape(g)`
 it is recorded, holds for every size and costs a file nothing.
@@ -6,10 +6,12 @@ it is recorded, holds for every size and costs a file nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from trainer.core.tape import grad
 from trainer.core.tensor import Tensor, apply
 
 _INT64 = np.iinfo(np.int64)
@@ -63,3 +65,9 @@ def put_back(g: Tensor, indices: Tensor, axis: int, shape: tuple[int, ...]) -> T
     data = zeros((shape[axis], *shape[:axis], *shape[axis + 1 :]), g)
     added: Tensor = apply("ScatterND", data, rows, first, reduction="add")
     return added.permute(*range(1, axis + 1), 0, *range(axis + 1, len(shape))) if axis else added
+
+
+def pull_back(function: Callable[..., Tensor], g: Tensor, *inputs: Tensor) -> list[Tensor]:
+    """The gradients of a composition of operators: the rule of an operator that can be said as one."""
+    gradients: list[Tensor] = grad(lambda xs: (function(*xs) * g).sum())(list(inputs))
+    return gradients

@@ -126,4 +126,38 @@ def _one_hot_vjp(g, _y, indices, depth, _values, *, axis):
     return None, None, by_values
 
 
+@op("Unique")
+def unique(
+    X: T, *, axis: int | None = None, sorted: int = 1, outputs: int = 1
+) -> tuple[T, Int64, Int64, Int64]:
+    """The different elements, or the different slices along an axis.
+
+    Args:
+        X: Any Tensor.
+        axis: The axis of the slices. Defaults to single elements.
+        sorted: Whether they come in ascending order rather than as they appear. Defaults to 1.
+        outputs: How many of the four are wanted. Defaults to 1.
+
+    Returns:
+        What is different; where each appears first; for all of X which it is; how often each appears.
+    """
+    found = np.unique(X, return_index=True, return_inverse=True, return_counts=True, axis=axis)
+    values, first, inverse, counts = found
+    if not sorted:
+        order = np.argsort(first)
+        values, first, counts = values.take(order, axis or 0), first[order], counts[order]
+        inverse = np.argsort(order)[inverse]
+    return values, first, inverse.reshape(-1), counts
+
+
+@vjp("Unique", outputs=2)
+def _unique_vjp(g, y, _X, *, axis):
+    """To where each appears first."""
+    if g[0] is None:
+        return None
+    if axis is None:
+        return restore(put_back(g[0], y[1], 0, (prod(_X.shape),)), _X.shape)
+    return put_back(g[0], y[1], axis, _X.shape)
+
+
 no_gradient("NonZero")

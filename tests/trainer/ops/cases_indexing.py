@@ -87,6 +87,19 @@ CASES = [
     Case("OneHot", (_i([[1, 0], [2, 2]]), _i([3]), _x(2)), {"axis": 0}, note="axis 0"),
     Case("OneHot", (_i([[1, 0], [2, 2]]), _i(3), _x(2)), {"axis": -2}, note="axis -2"),
     Case("OneHot", (_i(1), _i(3), _x(2)), note="scalar"),
+    Case("Unique", (_x(2, 3),), torch=lambda x: x.reshape(-1).sort().values),
+    Case(
+        "Unique", (_x(2, 4),), {"axis": 1, "sorted": 0, "outputs": 2}, note="columns as they come"
+    ),
+    Case(
+        "Unique",
+        (np.array([3.0, 1, 3, 2, 1]),),
+        {"outputs": 4},
+        order=0,
+        torch=lambda x: x.unique(),
+        note="repeated",
+    ),
+    Case("Unique", (np.array([[3, 1], [2, 0], [3, 1]]),), {"axis": 0}, order=0, note="rows"),
     Case(
         "OneHot",
         (_i([2, 0]), _i(3), _i([0, 1])),
