@@ -1,0 +1,193 @@
+"""Activation functions, element by element."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trainer.core.define import T, op, vjp
+from trainer.core.tensor import apply
+from trainer.ops.exponential import error_function
+from trainer.ops.ieee import quiet, widened
+
+
+@op("Relu")
+def relu(x: T) -> T:
+    """The larger of each element and 0."""
+    if x.dtype.kind == "f" and x.size > 4096:  # twice as fast as maximum, with more overhead
+        return x.clip(x.dtype.type(0), x.dtype.type(np.inf))
+    return np.maximum(x, x.dtype.type(0))
+
+
+@vjp("Relu")
+def _relu_vjp(g, y, _x):
+    return g * (y > 0.0).cast(g.dtype)
+
+
+@op("LeakyRelu")
+def leaky_relu(x: T, *, alpha: float = 0.01) -> T:
+    """Each positive element; of the others a fraction.
+
+    Args:
+        x: Any floating point Tensor.
+        alpha: The slope below 0. Defaults to 0.01.
+    """
+    sloped = x * x.dtype.type(alpha)
+    return np.maximum(x, sloped) if alpha <= 1 else np.minimum(x, sloped)
+
+
+@vjp("LeakyRelu")
+def _leaky_relu_vjp(g, _y, x, *, alpha):
+    return apply("Where", x > 0.0, g, g * alpha)
+
+
+@op("Elu")
+@widened
+def elu(x: T, *, alpha: float = 1.0) -> T:
+    """Each positive element; alpha * (exp(x) - 1) of the others (Clevert et al., 2015).
+
+    Args:
+        x: Any floating point Tensor.
+        alpha: What it tends to far below 0, with the other sign. Defaults to 1.
+    """
+    return _positive_part(x) + np.expm1(_negative_part(x)) * x.dtype.type(alpha)
+
+
+@vjp("Elu")
+def _elu_vjp(g, _y, x, *, alpha):
+    return g * _slope_of_elu(x, alpha, 1.0)
+
+
+def _slope_of_elu(x, below, rate):
+    """1 for positive elements, `below` * exp(x * rate) for the others; exp never overflows."""
+    negative = apply("Min", x, 0.0)
+    falling = apply("Exp", negative if rate == 1.0 else negative * rate)
+    return apply("Where", x > 0.0, 1.0, falling if below == 1.0 else falling * below)
+
+
+@op("Sigmoid")
+@quiet
+@widened
+def sigmoid(x: T) -> T:
+    """1 / (1 + exp(-x)) of each element."""
+    return logistic(x)
+
+
+def logistic(x):
+    """1 / (1 + exp(-x)), with its relative accuracy far below 0, too."""
+    y = np.negative(x)
+    y = np.exp(y, out=y if y.ndim else None)
+    y += x.dtype.type(1)
+    return np.reciprocal(y, out=y if x.ndim else None)
+
+
+@vjp("Sigmoid")
+def _sigmoid_vjp(g, y, _x):
+    return g * (y * (1.0 - y))
+
+
+@op("Tanh")
+def tanh(input: T) -> T:
+    """The hyperbolic tangent of each element."""
+    return np.tanh(input)
+
+
+@vjp("Tanh")
+def _tanh_vjp(g, y, _input):
+    return g * (1.0 - y * y)
+
+
+@op("HardSigmoid")
+@widened
+def hard_sigmoid(x: T, *, alpha: float = 0.2, beta: float = 0.5) -> T:
+    """The line alpha * x + beta, held between 0 and 1.
+
+    Args:
+        x: Any floating point Tensor.
+        alpha: The slope. Defaults to 0.2.
+        beta: The value at 0. Defaults to 0.5.
+    """
+    line = x * x.dtype.type(alpha)
+    line += x.dtype.type(beta)
+    return line.clip(x.dtype.type(0), x.dtype.type(1))
+
+
+@vjp("HardSigmoid")
+def _hard_sigmoid_vjp(g, y, _x, *, alpha):
+    return g * ((y > 0.0) & (y < 1.0)).cast(g.dtype) * alpha
+
+
+@op("HardSwish")
+@widened
+def hard_swish(x: T) -> T:
+    """Each element times the line x / 6 + 1/2 held between 0 and 1 (Howard et al., 2019)."""
+    y = x / x.dtype.type(6)
+    y += x.dtype.type(0.5)
+    return y.clip(x.dtype.type(0), x.dtype.type(1)) * x
+
+
+@vjp("HardSwish")
+def _hard_swish_vjp(g, _y, x):
+    slope = apply("Where", x < 3.0, x / 3.0 + 0.5, 1.0)
+    return g * apply("Where", x > -3.0, slope, 0.0)
+
+
+@op("Gelu")
+@widened
+def gelu(x: T, *, approximate: str = "none") -> T:
+    """Each element times the probability that a normal number is below it (Hendrycks and Gimpel, 2016).
+
+    Args:
+        x: Any floating point Tensor.
+        approximate: "none", or "tanh" for the formula with a hyperbolic tangent. Defaults to "none".
+    """
+    if approximate == "tanh":
+        inner = x * x
+        inner *= x.dtype.type(0.044715)
+        inner += x.dtype.type(1)
+        inner *= x
+        inner *= x.dtype.type(math.sqrt(2 / math.pi))
+        y = np.tanh(inner)
+    else:
+        y = error_function(x * x.dtype.type(math.sqrt(0.5)))
+    y += x.dtype.type(1)
+    y *= x
+    y *= x.dtype.type(0.5)
+    return y
+
+
+@vjp("Gelu")
+def _gelu_vjp(g, _y, x, *, approximate):
+    if approximate == "tanh":
+        root = math.sqrt(2 / math.pi)
+        square = x * x
+        tangent = apply("Tanh", x * (square * (0.044715 * root) + root))
+        steepness = (1.0 - tangent * tangent) * (square * (3 * 0.044715 * root) + root)
+        return g * ((tangent + x * steepness) * 0.5 + 0.5)
+    probability = apply("Erf", x * math.sqrt(0.5)) * 0.5 + 0.5
+    density = apply("Exp", x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+    return g * (probability + x * density)
+
+
+@op("Softplus")
+@widened
+def softplus(x: T) -> T:
+    """log(1 + exp(x)) of each element."""
+    y = np.exp(-np.abs(x))
+    y = np.log1p(y)
+    y += _positive_part(x)
+    return y
+
+
+@vjp("Softplus")
+def _softplus_vjp(g, _y, x):
+    return g * apply("Sigmoid", x)
+
+
+def _positive_part(x):
+    return x.clip(x.dtype.type(0), x.dtype.type(np.inf))
+
+
+def _negative_part(x):
+    return x.clip(x.dtype.type(-np.inf), x.dtype.type(0))

@@ -1,0 +1,113 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.core.define import Array, T, op, vjp
+from trainer.core.errors import OperatorError
+from trainer.core.tensor import apply
+from trainer.ops.ieee import widened
+
+
+@op("MatMul")
+@widened
+def matmul(a: T, b: T) -> T:
+    """The product of matrices; axes before the last two are batch axes and broadcast.
+
+    Args:
+        a: [..., n, k], or [k], which is one row.
+        b: [..., k, m], or [k], which is one column.
+    """
+    _check_inner(a, b)
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:  # one product instead of many
+        rows = a.reshape(-1, a.shape[-1]) if a.size else np.empty((a.size, b.shape[0]), a.dtype)
+        return np.matmul(rows, b).reshape(*a.shape[:-1], b.shape[1])
+    return np.matmul(a, b)
+
+
+def _check_inner(a: Array, b: Array) -> None:
+    if not a.ndim or not b.ndim:
+        raise OperatorError("a scalar is no matrix; multiply with *")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise OperatorError(f"inner dimensions {a.shape[-1]} and {inner} differ")
+
+
+@vjp("MatMul")
+def _matmul_vjp(g, _y, a, b):
+    if a.ndim > 1 and b.ndim == 2:
+        return lambda: _by_transposed(g, b), lambda: _over_all_rows(a, g)
+    left = a.unsqueeze(0) if a.ndim == 1 else a
+    right = b.unsqueeze(-1) if b.ndim == 1 else b
+    inner = g.unsqueeze(-1) if b.ndim == 1 else g
+    inner = inner.unsqueeze(-2) if a.ndim == 1 else inner
+
+    def by_a():
+        found = inner @ right.transpose(-1, -2)
+        return found.squeeze(-2) if a.ndim == 1 else found
+
+    def by_b():
+        found = left.transpose(-1, -2) @ inner
+        return found.squeeze(-1) if b.ndim == 1 else found
+
+    return by_a, by_b
+
+
+def _by_transposed(g, b):
+    """Gemm reads a matrix transposed without a copy."""
+    return apply("Gemm", g, b, transB=1) if g.ndim == 2 else g @ b.T
+
+
+def _over_all_rows(a, g):
+    """The sum over the batch is part of one product."""
+    if a.ndim > 2:
+        a, g = (apply("Reshape", x, [-1, x.shape[-1]]) for x in (a, g))
+    return apply("Gemm", a, g, transA=1)
+
+
+@op("Gemm")
+@widened
+def gemm(
+    a: T,
+    b: T,
+    c: T | None = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+) -> T:
+    """The product of two matrices plus a third Tensor: alpha * a @ b + beta * c.
+
+    Args:
+        a: [n, k].
+        b: [k, m].
+        c: What broadcasts to [n, m]. Defaults to nothing.
+        alpha: The factor of the product. Defaults to 1.
+        beta: The factor of `c`. Defaults to 1.
+        transA: Whether `a` is given as [k, n]. Defaults to 0.
+        transB: Whether `b` is given as [m, k]. Defaults to 0.
+    """
+    if a.ndim != 2 or b.ndim != 2:
+        raise OperatorError("it multiplies two matrices; use MatMul for other ranks")
+    left, right = a.T if transA else a, b.T if transB else b
+    _check_inner(left, right)
+    y = np.matmul(left, right)
+    if alpha != 1:
+        y *= y.dtype.type(alpha)
+    if c is not None:
+        y += c if beta == 1 else c * c.dtype.type(beta)
+    return y
+
+
+@vjp("Gemm")
+def _gemm_vjp(g, _y, a, b, _c=None, *, alpha, beta, transA, transB):
+    def product(left, right, transLeft, transRight):
+        return apply("Gemm", left, right, alpha=alpha, transA=transLeft, transB=transRight)
+
+    return (
+        (lambda: product(b, g, transB, 1)) if transA else (lambda: product(g, b, 0, 1 - transB)),
+        (lambda: product(g, a, 1, transA)) if transB else (lambda: product(a, g, 1 - transA, 0)),
+        lambda: g if beta == 1 else g * beta,
+    )

@@ -1,0 +1,105 @@
+"""The largest and the smallest along axes: their values and where they stand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.core.define import Array, Int64, T, no_gradient, op, vjp
+from trainer.core.tensor import apply
+from trainer.ops.reduction import axes_of, beside
+
+_SMALL = 8192
+_SHORT = 32
+
+
+def largest_over(x: Array, axes: tuple[int, ...], keepdims: bool = True) -> Array:
+    """The largest over axes; of no elements the lowest number there is."""
+    if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.size >= _SMALL:
+        # Row by row the overhead is larger than the work.
+        columns = np.asarray(x.reshape(-1, x.shape[-1]).T, order="C")
+        return columns.max(0).reshape(x.shape[:-1] + (1,) * keepdims)
+    if not x.size:
+        return x.max(axis=axes, keepdims=keepdims, initial=_bounds(x.dtype)[0])
+    return x.max(axis=axes, keepdims=keepdims)
+
+
+def _bounds(dtype):
+    """The lowest and the highest number of a dtype, infinities included."""
+    if dtype.kind == "b":
+        return False, True
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min, np.iinfo(dtype).max
+    return dtype.type(-np.inf), dtype.type(np.inf)
+
+
+@op("ReduceMax")
+def reduce_max(
+    data: T, axes: Int64 | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> T:
+    """The largest over axes; of no elements the lowest number there is.
+
+    Args:
+        data: A Tensor of numbers or booleans.
+        axes: The axes to reduce; none means all. Defaults to none.
+        keepdims: Whether the axes stay with size 1. Defaults to 1.
+        noop_with_empty_axes: Whether no axes means that nothing is reduced. Defaults to 0.
+    """
+    return largest_over(data, axes_of(data, axes, noop_with_empty_axes), bool(keepdims))
+
+
+@vjp("ReduceMax")
+def _reduce_max_vjp(g, y, data, axes_given=None, **attrs):
+    return lambda: _shared_by_ties(g, y, data, axes_given, attrs)
+
+
+@op("ReduceMin")
+def reduce_min(
+    data: T, axes: Int64 | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> T:
+    """The smallest over axes, of no elements the highest number; see `reduce_max`."""
+    where = axes_of(data, axes, noop_with_empty_axes)
+    if not data.size:
+        return data.min(axis=where, keepdims=bool(keepdims), initial=_bounds(data.dtype)[1])
+    return data.min(axis=where, keepdims=bool(keepdims))
+
+
+@vjp("ReduceMin")
+def _reduce_min_vjp(g, y, data, axes_given=None, **attrs):
+    return lambda: _shared_by_ties(g, y, data, axes_given, attrs)
+
+
+def _shared_by_ties(g, y, data, axes_given, attrs):
+    """The gradient goes to the elements that attain the extremum, in equal parts."""
+    axes, noop = attrs.get("axes", axes_given), attrs["noop_with_empty_axes"]
+    hits = (data == beside(y, axes, attrs)).cast(g.dtype)
+    count = apply("ReduceSum", hits, axes, keepdims=1, noop_with_empty_axes=noop)
+    return hits * (beside(g, axes, attrs) / count)
+
+
+@op("ArgMax")
+def arg_max(data: T, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> T:
+    """Where the largest along an axis stands.
+
+    Args:
+        data: A Tensor of numbers.
+        axis: The axis. Defaults to 0.
+        keepdims: Whether the axis stays with size 1. Defaults to 1.
+        select_last_index: Whether the last of equals counts instead of the first. Defaults to 0.
+    """
+    return _place(np.argmax, data, axis, keepdims, select_last_index)
+
+
+@op("ArgMin")
+def arg_min(data: T, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> T:
+    """Where the smallest along an axis stands; see `arg_max` for the arguments."""
+    return _place(np.argmin, data, axis, keepdims, select_last_index)
+
+
+no_gradient("ArgMax", "ArgMin")
+
+
+def _place(find, data, axis, keepdims, select_last_index):
+    if not select_last_index:
+        return np.asarray(find(data, axis=axis, keepdims=bool(keepdims)), np.int64)
+    backwards = find(np.flip(data, axis), axis=axis, keepdims=bool(keepdims))
+    return np.asarray(data.shape[axis] - 1 - backwards, np.int64)

@@ -1,0 +1,64 @@
+"""Scores along an axis as probabilities, and their logarithms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.core.define import T, op, vjp
+from trainer.core.tensor import apply
+from trainer.ops.ieee import quiet, widened
+from trainer.ops.ranking import largest_over
+from trainer.ops.reduction import sum_over
+
+
+@op("Softmax")
+@quiet
+@widened
+def softmax(input: T, *, axis: int = -1) -> T:
+    """Positive numbers that sum to 1 along an axis: exp(x) / sum(exp(x)).
+
+    Args:
+        input: Any floating point Tensor.
+        axis: The axis whose elements sum to 1. Defaults to the last.
+    """
+    y, total = _exponentials(_shifted(input, axis), axis)
+    y /= total
+    return y
+
+
+@vjp("Softmax")
+def _softmax_vjp(g, y, _input, *, axis):
+    weighted = g * y
+    return weighted - y * apply("ReduceSum", weighted, [axis], keepdims=1)
+
+
+@op("LogSoftmax")
+@quiet
+@widened
+def log_softmax(input: T, *, axis: int = -1) -> T:
+    """The logarithm of `softmax`: x - log(sum(exp(x))) along an axis.
+
+    Args:
+        input: Any floating point Tensor.
+        axis: The axis whose exponentials sum to 1. Defaults to the last.
+    """
+    y = _shifted(input, axis)
+    _, total = _exponentials(y.copy(), axis)
+    y -= np.log(total)
+    return y
+
+
+@vjp("LogSoftmax")
+def _log_softmax_vjp(g, y, _input, *, axis):
+    return g - apply("Exp", y) * apply("ReduceSum", g, [axis], keepdims=1)
+
+
+def _shifted(x, axis):
+    """The elements minus the largest, so that none overflows."""
+    return np.asarray(x - largest_over(x, (axis % x.ndim,)))
+
+
+def _exponentials(x, axis):
+    """The exponentials of an array of our own, in its place, and their sum."""
+    np.exp(x, out=x)
+    return x, sum_over(x, axis)
