@@ -214,8 +214,8 @@ def _defined(folder: Path, definition: str) -> Callable[..., Module]:
 
 
 def _first_problem(error: ValidationError) -> str:
-    """The first complaint of pydantic as one sentence, with the nearest valid key."""
-    problem = error.errors()[0]
+    """One complaint of pydantic as a sentence: an unknown key first, with the nearest valid one."""
+    problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         section: Any = Recipe

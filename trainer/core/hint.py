@@ -15,8 +15,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("specis", ["species", "petal_width"])
         " Did you mean 'species'?"
     """
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    spelled = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), spelled, n=1)
+    return f" Did you mean {spelled[close[0]]!r}?" if close else ""
 
 
 def listing(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from trainer.core.dtypes import describe, is_float, onnx_code
-from trainer.core.errors import CaptureError, GradientError, OperatorError, TapelineError
+from trainer.core.errors import CaptureError, GradientError, OperatorError
 from trainer.core.indexing import read_index
 from trainer.core.mode import Mode, capturing, current, location, no_grad, user_line
 from trainer.core.node import Node, Spec
@@ -60,7 +60,7 @@ def apply(name: str, *inputs: Any, outputs: int | None = None, **attrs: Any) -> 
             result = op.kernel(*arrays, outputs=wanted, **attrs)
         else:
             result = op.kernel(*arrays, **attrs)
-    except TapelineError:
+    except (CaptureError, GradientError):
         raise
     except Exception as error:
         raise _failure(op, arrays, attrs, error) from error

@@ -1,5 +1,6 @@
 """Layers and losses, under the names that PyTorch users know."""
 
+import trainer.ops  # noqa: F401  (every operator is registered before a layer uses it)
 from trainer.nn.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from trainer.nn.container import Flatten, Sequential
 from trainer.nn.convolution import Conv2d

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainer.core.errors import ConfigError
 from trainer.core.tensor import Tensor, apply
 
@@ -56,8 +58,7 @@ def binary_cross_entropy(probability: Tensor, target: Tensor, reduction: str = "
         reduction: "mean", "sum" or "none". Defaults to "mean".
     """
     _same_shape("binary_cross_entropy", probability, target)
-    positive = apply("Max", probability.log(), -100.0)
-    negative = apply("Max", (1.0 - probability).log(), -100.0)
+    positive, negative = _bounded_log(probability), _bounded_log(1.0 - probability)
     return _reduced(-(target * positive + (1.0 - target) * negative), reduction)
 
 
@@ -78,6 +79,12 @@ def binary_cross_entropy_with_logits(
 
 def _log_softmax(logits: Tensor) -> Tensor:
     return apply("LogSoftmax", logits, axis=1)
+
+
+def _bounded_log(x: Tensor) -> Tensor:
+    """The logarithm, but -100 with gradient 0 where it would be less."""
+    below = x <= math.exp(-100.0)
+    return apply("Where", below, -100.0, apply("Where", below, 1.0, x).log())
 
 
 def _same_shape(name: str, prediction: Tensor, target: Tensor) -> None:

@@ -154,7 +154,9 @@ def test_an_operator_without_a_rule_names_itself_and_its_line() -> None:
         x = Tensor([1.0], requires_grad=True)
         with trainer.detect_anomaly():
             y = one_way(x).sum()
-        with pytest.raises(GradientError, match=r"OneWay \(test_tape\.py:\d+\) has no gradient rule"):
+        with pytest.raises(
+            GradientError, match=r"OneWay \(test_tape\.py:\d+\) has no gradient rule"
+        ):
             y.backward()
     finally:
         del REGISTRY["OneWay"]
@@ -163,7 +165,9 @@ def test_an_operator_without_a_rule_names_itself_and_its_line() -> None:
 def test_memory_goes_by_reference_counting() -> None:
     """A thousand training steps with the garbage collector off do not grow memory."""
     generator = np.random.default_rng(0)
-    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3))
+    model = nn.Sequential(
+        nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(), nn.Linear(16, 3)
+    )
     optimizer = optim.SGD(model, lr=0.01, momentum=0.9)
     x = Tensor(generator.standard_normal((32, 8)).astype(np.float32))
     y = Tensor(generator.integers(0, 3, 32))

@@ -96,14 +96,16 @@ def test_equality_is_elementwise_and_hashing_by_identity() -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(OperatorError, match=r"Add\(float32\[3\], float32\[4\]\): .*broadcast"):
         Tensor([1.0] * 3) + Tensor([1.0] * 4)
-    with pytest.raises(OperatorError, match=r"MatMul\(float32\[3, 4\], float32\[5, 6\]\).* 4 and 5"):
+    with pytest.raises(
+        OperatorError, match=r"MatMul\(float32\[3, 4\], float32\[5, 6\]\).* 4 and 5"
+    ):
         Tensor(np.ones((3, 4), np.float32)) @ Tensor(np.ones((5, 6), np.float32))
 
 
 def test_unknown_operator_and_attribute_name_the_nearest() -> None:
     from trainer import apply
 
-    with pytest.raises(OperatorError, match="Did you mean Sigmoid"):
+    with pytest.raises(OperatorError, match="Did you mean 'Sigmoid'"):
         apply("Sigmoyd", Tensor([1.0]))
     with pytest.raises(OperatorError, match=r"Softmax.*axes.*attributes are: axis"):
         ops.softmax(Tensor([1.0]), axes=1)

@@ -39,7 +39,9 @@ def agrees(function, x: Tensor, sizes=(1, 2, 9)) -> None:
     for size in sizes:
         other = rows(size, *x.shape[1:], seed=size)
         expected = function(other).numpy()
-        np.testing.assert_allclose(run(model, {"x": other.numpy()})[0], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            run(model, {"x": other.numpy()})[0], expected, rtol=1e-5, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,12 @@ def test_a_random_draw_becomes_an_input_with_its_shape() -> None:
 
 def test_graph_to_protobuf_and_back_is_the_same_graph() -> None:
     model = nn.Sequential(
-        nn.Reshape(1, 6, 6), nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)
+        nn.Reshape(1, 6, 6),
+        nn.Conv2d(1, 2, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8, 3),
     )
     captured = capture(lambda model, x: model(x), model, rows(4, 36), dynamic=BATCH)
     proto = to_model(captured.graph, {"a": "b"})
