@@ -120,7 +120,8 @@ def _loss(
     loss *= counts
     if reduction == "none":
         return loss
-    return loss.sum() / counts.sum() if reduction == "mean" else loss.sum()
+    with np.errstate(invalid="ignore"):  # the mean over nothing is nan, as in PyTorch
+        return loss.sum() / counts.sum() if reduction == "mean" else loss.sum()
 
 
 def _shares(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.core.define import T1, T2, Array, T, op, vjp
-from trainer.core.errors import GradientError, OperatorError
+from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.precision import narrow, widen
 
@@ -30,6 +30,9 @@ def batch_normalization(
 ) -> tuple[Array, ...]:
     """Subtract a mean and divide by a standard deviation per channel, then scale and shift.
 
+    In training mode the variance is that of the population (PyTorch: of the sample), and the momentum
+    is 1 minus PyTorch's.
+
     Args:
         x: Values [N, C, ...].
         scale: Factor per channel [C].
@@ -42,57 +45,72 @@ def batch_normalization(
             running ones.
 
     Returns:
-        The normalized values and, where asked for, the running mean and variance.
+        The normalized values and, in training mode, the new running mean and variance.
 
     Reference:
-        Ioffe and Szegedy, Batch Normalization, 2015. In training mode ONNX takes the variance of the
-        population (PyTorch: of the sample), and its momentum is 1 minus PyTorch's.
+        Ioffe and Szegedy, Batch Normalization, 2015.
     """
     wide, axes, across = widen(x), _all_but_channels(x.ndim), _across_channels(x.ndim)
     mean, var = input_mean.astype(wide.dtype), input_var.astype(wide.dtype)
-    running_mean, running_var = input_mean, input_var
+    running: tuple[Array, ...] = ()
     if training_mode:
-        running_mean, running_var = momentum * mean, momentum * var
+        old_mean, old_var = mean, var
         mean = wide.mean(axes)
         var = np.square(wide - mean.reshape(across)).mean(axes)
-        running_mean = narrow(running_mean + (1 - momentum) * mean, input_mean.dtype)
-        running_var = narrow(running_var + (1 - momentum) * var, input_var.dtype)
+        running = (
+            narrow(momentum * old_mean + (1 - momentum) * mean, input_mean.dtype),
+            narrow(momentum * old_var + (1 - momentum) * var, input_var.dtype),
+        )
     factor = scale.astype(wide.dtype) / np.sqrt(var + epsilon)
     y = wide * factor.reshape(across)
     y += (b.astype(wide.dtype) - mean * factor).reshape(across)
-    return (narrow(y, x.dtype), running_mean, running_var)[:outputs]
+    return narrow(y, x.dtype), *running  # however many are asked for: ONNX wants all or none
 
 
 @vjp("BatchNormalization")
 def _batch_normalization_vjp(
-    gradients, _y, x, scale, _b, input_mean, input_var, *, epsilon, training_mode
+    gradients, _y, x, scale, _b, mean, var, *, epsilon, momentum, training_mode
 ):
-    g, *others = gradients
-    if any(other is not None for other in others):
-        raise GradientError("BatchNormalization has no gradient of its running mean and variance.")
-    axes, across = [*_all_but_channels(x.ndim)], _across_channels(x.ndim)
-    scaled = g * _as(scale, x.dtype).reshape(across)
     if training_mode:
-        standard, inverse = _standardize_by_operators(x, axes, epsilon)
-        by_x, by_mean, by_var = _through(scaled, standard, inverse, axes), None, None
-    else:
-        mean, var = _as(input_mean, x.dtype), _as(input_var, x.dtype)
-        inverse = apply("Reciprocal", (var + epsilon).sqrt())
-        standard = (x - mean.reshape(across)) * inverse.reshape(across)
-        by_x = scaled * inverse.reshape(across)
+        return _batch_training_rule(gradients, x, scale, mean, var, epsilon, momentum)
+    return _batch_inference_rule(gradients[0], x, scale, mean, var, epsilon)
 
-        def by_mean():
-            return _as(-by_x.sum(axis=axes), input_mean.dtype)
 
-        def by_var():
-            return _as((by_x * standard).sum(axis=axes) * inverse * -0.5, input_var.dtype)
+def _batch_inference_rule(g, x, scale, mean, var, epsilon):
+    axes, across = list(_all_but_channels(x.ndim)), _across_channels(x.ndim)
+    inverse = apply("Reciprocal", (_as(var, x.dtype) + epsilon).sqrt())
+    standard = (x - _as(mean, x.dtype).reshape(across)) * inverse.reshape(across)
+    factor = _as(scale, x.dtype) * inverse
+    return (
+        lambda: g * factor.reshape(across),
+        lambda: _as((g * standard).sum(axis=axes), scale.dtype),
+        lambda: _as(g.sum(axis=axes), scale.dtype),
+        lambda: _as(g.sum(axis=axes) * -factor, mean.dtype),
+        lambda: _as((g * standard).sum(axis=axes) * factor * inverse * -0.5, var.dtype),
+    )
+
+
+def _batch_training_rule(gradients, x, scale, mean, var, epsilon, momentum):
+    axes, across = list(_all_but_channels(x.ndim)), _across_channels(x.ndim)
+    g, g_mean, g_var = gradients
+    standard, inverse = _standardize_by_operators(x, axes, epsilon)
+
+    def by_x():
+        scaled = standard * 0.0 if g is None else g * _as(scale, x.dtype).reshape(across)
+        result = _through(scaled, standard, inverse, axes)
+        new = (1.0 - momentum) * x.shape[1] / apply("Size", x).cast(x.dtype)
+        if g_mean is not None:
+            result = result + (_as(g_mean, x.dtype) * new).reshape(across)
+        if g_var is not None:
+            result = result + (_as(g_var, x.dtype) * new * 2.0).reshape(across) * standard / inverse
+        return result
 
     return (
         by_x,
-        lambda: _as((g * standard).sum(axis=axes), scale.dtype),
-        lambda: _as(g.sum(axis=axes), scale.dtype),
-        by_mean,
-        by_var,
+        None if g is None else lambda: _as((g * standard).sum(axis=axes), scale.dtype),
+        None if g is None else lambda: _as(g.sum(axis=axes), scale.dtype),
+        None if g_mean is None else g_mean * momentum,
+        None if g_var is None else g_var * momentum,
     )
 
 

@@ -93,6 +93,7 @@ def max_unpool(
         x: Images [N, C, ...].
         i: Where in the flattened images each element goes, MaxPool's second output.
         output_shape: The shape of the result, if larger than what the window implies; zeros follow.
+            ONNX Runtime takes the places as those in this shape, ONNX as those in the smaller one.
         kernel_shape: The spatial sizes of the window.
         pads: What was padded before and after each spatial axis. Defaults to 0.
         strides: The step of the window, per spatial axis. Defaults to 1.
