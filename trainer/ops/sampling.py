@@ -11,7 +11,7 @@ import numpy as np
 from trainer.core.define import T1, T2, Int64, op, vjp
 from trainer.core.tensor import apply, wrap
 from trainer.ops.adjoint import length, pull_back
-from trainer.ops.resizing import cubic_far, cubic_near
+from trainer.ops.interpolation import cubic_far, cubic_near
 
 _CUBIC = -0.75  # the coefficient that ONNX and PyTorch fix
 _OLD_NAMES = {"bilinear": "linear", "bicubic": "cubic"}  # before opset 20

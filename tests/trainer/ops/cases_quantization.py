@@ -11,12 +11,22 @@ _ZERO = np.array(3, np.int8)
 _ROWS, _BLOCKS = np.array([0.1, 0.02]), _R.random((2, 3)) + 0.1
 
 CASES = [
-    Case("QuantizeLinear", (_X, np.array(0.05), _ZERO)),
+    Case("QuantizeLinear", (_X, np.array(0.05), _ZERO), order=0),
     Case("QuantizeLinear", (_X, np.array(0.05)), order=0, note="uint8"),
-    Case("QuantizeLinear", (_X, _ROWS, np.array([1, -9], np.int8)), {"axis": 0}, note="rows"),
-    Case("QuantizeLinear", (_X, _BLOCKS), {"block_size": 2, "output_dtype": 3}, note="blocks"),
-    Case("QuantizeLinear", (_X, _BLOCKS), {"block_size": 2, "output_dtype": 22}, note="int4"),
-    Case("QuantizeLinear", (_X, np.array(0.5)), {"output_dtype": 17}, note="float8"),
+    Case(
+        "QuantizeLinear", (_X, _ROWS, np.array([1, -9], np.int8)), {"axis": 0}, order=0, note="rows"
+    ),
+    Case(
+        "QuantizeLinear",
+        (_X, _BLOCKS),
+        {"block_size": 2, "output_dtype": 3},
+        order=0,
+        note="blocks",
+    ),
+    Case(
+        "QuantizeLinear", (_X, _BLOCKS), {"block_size": 2, "output_dtype": 22}, order=0, note="int4"
+    ),
+    Case("QuantizeLinear", (_X, np.array(0.5)), {"output_dtype": 17}, order=0, note="float8"),
     Case("DequantizeLinear", (_Q, np.array([0.05]), _ZERO.reshape(1))),
     Case("DequantizeLinear", (_Q, np.array(0.05), _ZERO), order=0, note="scalar"),
     Case("DequantizeLinear", (_Q, _ROWS, np.array([1, -9], np.int8)), {"axis": -2}, note="rows"),

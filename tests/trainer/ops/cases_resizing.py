@@ -1,4 +1,8 @@
-"""Cases of resizing."""
+"""Cases of resizing.
+
+ONNX Runtime 1.31 takes no part of an axis whose size stays the same ("tf_crop_and_resize" with scale 1),
+so that is compared with the reference of ONNX only, in test_resizing.py.
+"""
 
 import numpy as np
 
@@ -100,7 +104,7 @@ CASES = [
     ),
     Case(
         "Resize",
-        (_X, _R.random(8), None, _sizes(2, 1, 3, 3)),
+        (_X, np.array([0, 0, 0.2, 0.9, 1, 1, 1.3, -0.2]), None, _sizes(2, 1, 4, 3)),
         {
             "mode": "linear",
             "coordinate_transformation_mode": "tf_crop_and_resize",
@@ -111,7 +115,7 @@ CASES = [
     ),
     Case(
         "Resize",
-        (_x(1, 1, 4, 4), np.array([0, 0, 0.1, -0.3, 1, 1, 1.2, 0.7]), None, _sizes(1, 1, 3, 4)),
+        (_x(1, 1, 4, 4), np.array([0, 0, 0.1, -0.3, 1, 1, 1.2, 0.7]), None, _sizes(1, 1, 3, 5)),
         {"coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 2.0},
         wrt=(0,),
         note="nearest crop",
@@ -125,11 +129,4 @@ CASES = [
     ),
     Case("Resize", (_X, None, _scales(1, 1, 0.6, 1)), {"mode": "linear"}, wrt=(0,), note="shrunk"),
     Case("Resize", (_X, None, _scales(1, 1, 1, 1)), wrt=(0,), note="the same"),
-    Case(
-        "Upsample",
-        (_X, _scales(1, 1, 2, 2)),
-        wrt=(0,),
-        torch=lambda x, _: _interpolated(x, (6, 10), "nearest"),
-    ),
-    Case("Upsample", (_X, _scales(1, 1, 1.5, 2)), {"mode": "linear"}, wrt=(0,), note="linear"),
 ]
