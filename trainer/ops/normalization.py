@@ -1,4 +1,4 @@
-"""Normalization to mean 0 and variance 1: over the batch, a layer, an instance or a group of channels."""
+"""Normalization to mean 0 and variance 1 within each row, instance, or group of channels."""
 
 from __future__ import annotations
 
@@ -9,109 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from trainer.core.define import T1, T2, Array, T, op, vjp
+from trainer.core.define import Array, T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.precision import narrow, widen
+from trainer.ops.standardization import (
+    across_channels,
+    as_dtype,
+    standardize,
+    through_standardization,
+)
 
-
-@op("BatchNormalization")
-def batch_normalization(
-    x: T,
-    scale: T1,
-    b: T1,
-    input_mean: T2,
-    input_var: T2,
-    *,
-    epsilon=1e-5,
-    momentum=0.9,
-    training_mode=0,
-    outputs=1,
-) -> tuple[Array, ...]:
-    """Subtract a mean and divide by a standard deviation per channel, then scale and shift.
-
-    In training mode the variance is that of the population (PyTorch: of the sample), and the momentum
-    is 1 minus PyTorch's.
-
-    Args:
-        x: Values [N, C, ...].
-        scale: Factor per channel [C].
-        b: Shift per channel [C].
-        input_mean: Running mean [C].
-        input_var: Running variance [C].
-        epsilon: Added to the variance. Defaults to 1e-5.
-        momentum: The share of the old running values in the new ones. Defaults to 0.9.
-        training_mode: 1 to normalize with the mean and variance of `x`. Defaults to 0, with the
-            running ones.
-
-    Returns:
-        The normalized values and, in training mode, the new running mean and variance.
-
-    Reference:
-        Ioffe and Szegedy, Batch Normalization, 2015.
-    """
-    wide, axes, across = widen(x), _all_but_channels(x.ndim), _across_channels(x.ndim)
-    mean, var = input_mean.astype(wide.dtype), input_var.astype(wide.dtype)
-    running: tuple[Array, ...] = ()
-    if training_mode:
-        old_mean, old_var = mean, var
-        mean = wide.mean(axes)
-        var = np.square(wide - mean.reshape(across)).mean(axes)
-        running = (
-            narrow(momentum * old_mean + (1 - momentum) * mean, input_mean.dtype),
-            narrow(momentum * old_var + (1 - momentum) * var, input_var.dtype),
-        )
-    factor = scale.astype(wide.dtype) / np.sqrt(var + epsilon)
-    y = wide * factor.reshape(across)
-    y += (b.astype(wide.dtype) - mean * factor).reshape(across)
-    return narrow(y, x.dtype), *running  # however many are asked for: ONNX wants all or none
-
-
-@vjp("BatchNormalization")
-def _batch_normalization_vjp(
-    gradients, _y, x, scale, _b, mean, var, *, epsilon, momentum, training_mode
-):
-    if training_mode:
-        return _batch_training_rule(gradients, x, scale, mean, var, epsilon, momentum)
-    return _batch_inference_rule(gradients[0], x, scale, mean, var, epsilon)
-
-
-def _batch_inference_rule(g, x, scale, mean, var, epsilon):
-    axes, across = list(_all_but_channels(x.ndim)), _across_channels(x.ndim)
-    inverse = apply("Reciprocal", (_as(var, x.dtype) + epsilon).sqrt())
-    standard = (x - _as(mean, x.dtype).reshape(across)) * inverse.reshape(across)
-    factor = _as(scale, x.dtype) * inverse
-    return (
-        lambda: g * factor.reshape(across),
-        lambda: _as((g * standard).sum(axis=axes), scale.dtype),
-        lambda: _as(g.sum(axis=axes), scale.dtype),
-        lambda: _as(g.sum(axis=axes) * -factor, mean.dtype),
-        lambda: _as((g * standard).sum(axis=axes) * factor * inverse * -0.5, var.dtype),
-    )
-
-
-def _batch_training_rule(gradients, x, scale, mean, var, epsilon, momentum):
-    axes, across = list(_all_but_channels(x.ndim)), _across_channels(x.ndim)
-    g, g_mean, g_var = gradients
-    standard, inverse = _standardize_by_operators(x, axes, epsilon)
-
-    def by_x():
-        scaled = standard * 0.0 if g is None else g * _as(scale, x.dtype).reshape(across)
-        result = _through(scaled, standard, inverse, axes)
-        new = (1.0 - momentum) * x.shape[1] / apply("Size", x).cast(x.dtype)
-        if g_mean is not None:
-            result = result + (_as(g_mean, x.dtype) * new).reshape(across)
-        if g_var is not None:
-            result = result + (_as(g_var, x.dtype) * new * 2.0).reshape(across) * standard / inverse
-        return result
-
-    return (
-        by_x,
-        None if g is None else lambda: _as((g * standard).sum(axis=axes), scale.dtype),
-        None if g is None else lambda: _as(g.sum(axis=axes), scale.dtype),
-        None if g_mean is None else g_mean * momentum,
-        None if g_var is None else g_var * momentum,
-    )
+_NEVER_ZERO = 1e-9  # what ONNX adds to the deviation in MeanVarianceNormalization
 
 
 @op("LayerNormalization")
@@ -144,7 +53,7 @@ def layer_normalization(
     """
     wide, axis = widen(x), axis % x.ndim
     rows = wide.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
-    y, mean, inverse = _standardize(rows, epsilon)
+    y, mean, inverse = _standardize_rows(rows, epsilon)
     y = y.reshape(x.shape)
     y *= scale
     if b is not None:
@@ -159,17 +68,19 @@ def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis):
     mean, inverse = y[1], y[2]
     axes = [*range(axis % x.ndim, x.ndim)]
     row, each = x.shape[axes[0] :], 1.0 / prod(x.shape[axes[0] :])
-    standard = (_as(x, mean.dtype) - mean) * inverse
+    standard = (as_dtype(x, mean.dtype) - mean) * inverse
     terms = []
     if g is not None:
-        terms.append(_through(_as(g * scale, mean.dtype), standard, inverse, axes))
+        terms.append(
+            through_standardization(as_dtype(g * scale, mean.dtype), standard, inverse, axes)
+        )
     # The gradient of this gradient comes through the mean and the deviation, too.
     if g_mean is not None:
         terms.append(apply("Expand", g_mean * each, list(row)))
     if g_inverse is not None:
         terms.append(standard * (g_inverse * inverse * inverse * -each))
-    by_x = _as(functools.reduce(operator.add, terms), x.dtype)
-    return by_x, None if g is None else lambda: g * _as(standard, x.dtype), g
+    by_x = as_dtype(functools.reduce(operator.add, terms), x.dtype)
+    return by_x, None if g is None else lambda: g * as_dtype(standard, x.dtype), g
 
 
 @op("InstanceNormalization")
@@ -218,7 +129,30 @@ def _group_normalization_vjp(g, _y, x, scale, _bias, *, num_groups, epsilon):
     return _group_normalization_rule(g, x, scale, num_groups, epsilon)
 
 
-def _standardize(rows: Array, epsilon: float) -> tuple[Array, Array, Array]:
+@op("MeanVarianceNormalization")
+def mean_variance_normalization(x: T, *, axes=(0, 2, 3)) -> T:
+    """Bring all elements along some axes to mean 0 and variance 1.
+
+    Args:
+        x: Any Tensor.
+        axes: The axes. Defaults to all of an image but the channels.
+    """
+    wide, along = widen(x), tuple(axes)
+    centered = wide - wide.mean(axis=along, keepdims=True)
+    deviation = np.sqrt(np.square(centered).mean(axis=along, keepdims=True))
+    centered /= deviation + _NEVER_ZERO
+    return narrow(centered, x.dtype)
+
+
+@vjp("MeanVarianceNormalization")
+def _mean_variance_normalization_vjp(g, _y, x, *, axes):
+    centered = x - x.mean(axis=list(axes), keepdims=True)
+    deviation = (centered * centered).mean(axis=list(axes), keepdims=True).sqrt()
+    inverse = apply("Reciprocal", deviation + _NEVER_ZERO)
+    return through_standardization(g, centered * inverse, inverse, list(axes))
+
+
+def _standardize_rows(rows: Array, epsilon: float) -> tuple[Array, Array, Array]:
     """Rows with mean 0 and variance 1, in memory of their own, with their mean and 1 / deviation."""
     columns = max(rows.shape[1], 1)
     mean = np.add.reduce(rows, 1, keepdims=True) / columns
@@ -235,9 +169,9 @@ def _standardize(rows: Array, epsilon: float) -> tuple[Array, Array, Array]:
 def _group_normalization(x: Array, scale: Array, b: Array, groups: int, epsilon: float) -> Array:
     wide = widen(x)
     rows = wide.reshape(x.shape[0] * groups, prod(x.shape[1:]) // max(groups, 1))
-    y = _standardize(rows, epsilon)[0].reshape(x.shape)
-    y *= _per_channel(scale, x.shape[1]).reshape(_across_channels(x.ndim))
-    y += _per_channel(b, x.shape[1]).reshape(_across_channels(x.ndim))
+    y = _standardize_rows(rows, epsilon)[0].reshape(x.shape)
+    y *= _per_channel(scale, x.shape[1]).reshape(across_channels(x.ndim))
+    y += _per_channel(b, x.shape[1]).reshape(across_channels(x.ndim))
     return narrow(y, x.dtype)
 
 
@@ -252,39 +186,14 @@ def _group_normalization_rule(
 ) -> tuple[Any, ...]:
     channels, spatial, factors = x.shape[1], x.shape[2:], scale.shape[0]
     rows = (-1, groups, channels // groups * prod(spatial))
-    standard, inverse = _standardize_by_operators(x.reshape(*rows), [2], epsilon)
+    standard, inverse = standardize(x.reshape(*rows), [2], epsilon)
     # Factors per channel or per group of channels: one and the same with the channels split.
     split = (-1, factors, channels // factors * prod(spatial))
     scaled = (g.reshape(*split) * scale.reshape(factors, 1)).reshape(*rows)
     return (
-        lambda: _through(scaled, standard, inverse, [2]).reshape(-1, channels, *spatial),
+        lambda: through_standardization(scaled, standard, inverse, [2]).reshape(
+            -1, channels, *spatial
+        ),
         lambda: (g.reshape(*split) * standard.reshape(*split)).sum(axis=[0, 2]),
         lambda: g.reshape(*split).sum(axis=[0, 2]),
     )
-
-
-def _standardize_by_operators(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
-    """Values with mean 0 and variance 1 over some axes, and 1 / deviation."""
-    centered = x - x.mean(axis=axes, keepdims=True)
-    var = (centered * centered).mean(axis=axes, keepdims=True)
-    inverse = apply("Reciprocal", (var + epsilon).sqrt())
-    return centered * inverse, inverse
-
-
-def _through(g: Tensor, standard: Tensor, inverse: Tensor, axes: list[int]) -> Tensor:
-    """The gradient of values from that of their standardized form."""
-    along = (g * standard).mean(axis=axes, keepdims=True)
-    return (g - g.mean(axis=axes, keepdims=True) - standard * along) * inverse
-
-
-def _all_but_channels(ndim: int) -> tuple[int, ...]:
-    return (0, *range(2, ndim))
-
-
-def _across_channels(ndim: int) -> tuple[int, ...]:
-    """The shape that brings one number per channel next to [N, C, ...]."""
-    return (-1, *(1,) * (ndim - 2))
-
-
-def _as(x: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    return x if x.dtype == dtype else x.cast(dtype)

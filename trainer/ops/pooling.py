@@ -12,6 +12,7 @@ from trainer.core.define import T1, T2, Array, T, op, vjp
 from trainer.core.errors import GradientError, OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.adjoint import zeros
+from trainer.ops.norm import direction, over
 from trainer.ops.precision import narrow, widen
 from trainer.ops.window import Window, slide
 
@@ -201,9 +202,7 @@ def lp_pool(
 @vjp("LpPool")
 def _lp_pool_vjp(g, y, x, *, kernel_shape, auto_pad, ceil_mode, dilations, p, pads, strides):
     window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    empty = y == 0.0  # of windows of zeros only, where the norm has a kink: 0, as a subgradient
-    per_window = apply("Where", empty, 0.0, g / apply("Where", empty, 1.0, y) ** (p - 1.0))
-    return _over_windows(per_window, window) * abs(x) ** (p - 1.0) * apply("Sign", x)
+    return _over_windows(over(g, y, p), window) * direction(x, p)
 
 
 def _combine(padded: Array, window: Window, ufunc: np.ufunc) -> Array:

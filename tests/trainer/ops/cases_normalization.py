@@ -76,6 +76,13 @@ def _instance(x, scale, b):
     return torch.nn.functional.instance_norm(x, weight=scale, bias=b)
 
 
+def _standardized(axes: Any):
+    def same(x):
+        return (x - x.mean(axes, keepdim=True)) / x.std(axes, correction=0, keepdim=True)
+
+    return same
+
+
 CASES = [
     _batch(_x(3, 2, 2, 3), None, "inference"),
     _batch(_x(3, 2, 2, 3), _batch_inference, "constant statistics", epsilon=1e-3)._replace(
@@ -126,5 +133,13 @@ CASES = [
         {"num_groups": 1},
         torch=_group(1),
         note="one group",
+    ),
+    Case("MeanVarianceNormalization", (_x(3, 2, 2, 2),), torch=_standardized((0, 2, 3))),
+    Case(
+        "MeanVarianceNormalization",
+        (_x(3, 4),),
+        {"axes": [-1]},
+        torch=_standardized(-1),
+        note="axis",
     ),
 ]
