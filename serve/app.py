@@ -1,0 +1,91 @@
+"""The application: FastAPI with the protocols in front, and the parts they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from serve import __version__
+from serve.infer import Inference
+from serve.manager import Manager
+from serve.protocols.http import Application, Receive, Scope, Send
+from serve.protocols.tfserving import TFServing
+from serve.protocols.v2 import V2
+from serve.servable import Servable, load
+from serve.settings import Settings
+from serve.source import Candidate, FolderSource
+
+
+class ServeApplication(FastAPI):
+    """FastAPI, but paths of a protocol go straight to it: routing and decoding would cost more.
+
+    Attributes:
+        settings: What it was made with.
+        manager: Loads models while the application's lifespan lasts.
+        inference: Runs them.
+        draining: Set when the server is about to stop: from then on it is not ready.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            title="tapeline",
+            version=__version__,
+            lifespan=_lifespan,
+            redoc_url=None,
+        )
+        self.settings = settings
+        self.draining = False
+        self.inference = Inference(settings.thread_budget)
+        self.manager = Manager(
+            FolderSource(settings.model_base_path, settings.model_name),
+            self._load,
+            required=frozenset(filter(None, [settings.model_name])),
+            num_versions=settings.num_versions,
+            poll_interval=settings.poll_interval,
+        )
+        limit = settings.max_body_bytes
+        self._v1: Application = TFServing(self.manager, self.inference, limit)
+        self._v2: Application = V2(self.manager, self.inference, self.is_ready, limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        path = scope["raw_path"] if scope["type"] == "http" else b""
+        if path[:4].lower() == b"/v1/":
+            await self._v1(scope, receive, send)
+        elif path == b"/v2" or path.startswith(b"/v2/"):
+            await self._v2(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    def is_ready(self) -> bool:
+        """Say whether the server wants traffic."""
+        return not self.draining and self.manager.is_ready()
+
+    def _load(self, candidate: Candidate) -> Servable:
+        settings = self.settings
+        return load(candidate.path, settings.thread_budget, settings.golden)
+
+
+def create_app(settings: Settings | None = None) -> ServeApplication:
+    """Make the ASGI application that serves a folder of models.
+
+    Args:
+        settings: Defaults to what the environment says.
+
+    Raises:
+        SettingsError: The environment says something wrong.
+    """
+    return ServeApplication(settings or Settings.read())
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    assert isinstance(app, ServeApplication)
+    app.manager.start()
+    try:
+        yield
+    finally:
+        app.inference.close()
+        app.manager.stop()

@@ -1,0 +1,117 @@
+"""The server's command line: serve."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # TensorFlow Serving writes its flags with underscores.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
+)
+
+
+@app.command()
+def serve(
+    model_base_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder whose children are models.  [env: MODEL_BASE_PATH; default: /models]"
+        ),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option(help="Serve this child only.  [env: MODEL_NAME; default: all]"),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on.  [default: 0.0.0.0]")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            "--rest-api-port",
+            help="The port to listen on; 0 takes a free one.  [default: 8501]",
+        ),
+    ] = None,
+    poll_interval: Annotated[
+        float | None,
+        typer.Option(
+            "--poll-interval",
+            "--file-system-poll-wait-seconds",
+            help="Seconds between two looks at the folder.  [default: 1]",
+        ),
+    ] = None,
+    num_versions: Annotated[
+        int | None,
+        typer.Option(help="How many of the newest versions are served at once.  [default: 1]"),
+    ] = None,
+    golden: Annotated[
+        Literal["refuse", "warn", "off"] | None,
+        typer.Option(
+            help="What happens to a version that does not reproduce its golden examples.  "
+            "[default: refuse]"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads that may compute at once; 0 means all cores.  [default: 0]"),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None, typer.Option(help="The longest body of a request.  [default: 67108864]")
+    ] = None,
+    drain_delay: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds after SIGTERM in which the server, unready, still accepts.  [default: 0]"
+        ),
+    ] = None,
+    finish_timeout: Annotated[
+        int | None,
+        typer.Option(help="Seconds for requests in flight to finish at the end.  [default: 30]"),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file with any of these settings.  [env: TAPELINE_CONFIG]"),
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Serve a folder of ONNX models over HTTP.
+
+    Every child of the folder that holds an integer-named version, such as iris/1/model.onnx, is
+    a model. A flag wins over its environment variable (TAPELINE_ and its name in capitals), which
+    wins over the file. Stop with Ctrl+C or SIGTERM.
+    """
+    flags = {name: value for name, value in locals().items() if name != "debug"}
+    from serve.errors import ServeError, SettingsError
+    from serve.server import run
+    from serve.settings import Settings
+
+    _show_log()
+    try:
+        run(Settings.read(**flags))
+    except ServeError as error:
+        if debug:
+            raise
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
+
+
+def _show_log() -> None:
+    """Print what the server has to say: news to standard output, warnings to standard error."""
+    news, warnings = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    news.addFilter(lambda record: record.levelno < logging.WARNING)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[news, warnings])
+    logging.getLogger("serve").setLevel(logging.INFO)

@@ -1,0 +1,133 @@
+"""Requests and answers as both protocols need them: a body read within limits, JSON written."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from serve.errors import InvalidArgument, ServeError, TooLarge
+from serve.tensors import dumps
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger("serve")
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete: nobody waits for an answer."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A status and a value to be written as JSON."""
+
+    value: Any
+    status: int = 200
+
+
+async def respond(
+    answer: Callable[[Scope, Receive], Awaitable[Answer]],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Answer a request in JSON; every error becomes its status and `{"error": "..."}`.
+
+    Args:
+        answer: Answers the request or raises.
+        scope: The request, as ASGI has it.
+        receive: Gives the parts of its body.
+        send: Takes the answer.
+    """
+    extra: tuple[tuple[bytes, bytes], ...] = ()
+    try:
+        given = await answer(scope, receive)
+        status, body = given.status, dumps(given.value)
+    except Disconnected:
+        return
+    except ServeError as error:
+        status, body, extra = error.status, dumps({"error": str(error)}), error.headers
+    except Exception:
+        logger.exception("%s %s failed", scope["method"], scope["path"])
+        status, body = 500, b'{"error":"Internal error: the log of the server says more."}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read a whole body, decompressed.
+
+    Args:
+        scope: The request, as ASGI has it.
+        receive: Gives the parts of the body.
+        limit: The most bytes it may have, before and after decompression.
+
+    Raises:
+        TooLarge: It has more.
+        InvalidArgument: It is not compressed as its header says.
+        Disconnected: The client went away.
+    """
+    encoding = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > limit:
+            raise _too_large(limit)
+        if name == b"content-encoding":
+            encoding = value.lower()
+    message = await receive()
+    body: bytes | bytearray = message.get("body", b"")
+    while message.get("more_body"):
+        if type(body) is bytes:
+            body = bytearray(body)
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    if len(body) > limit:
+        raise _too_large(limit)
+    return bytes(body) if encoding in (b"", b"identity") else _decompress(body, encoding, limit)
+
+
+def read_version(text: str | None) -> int | None:
+    """Read the version in a path; None stands for the newest.
+
+    Raises:
+        InvalidArgument: It is not a number of 64 bits.
+    """
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63):
+        raise InvalidArgument(f"Failed to convert version: {text[:40]} to numeric.")
+    return int(text)
+
+
+def _decompress(body: bytes | bytearray, encoding: bytes, limit: int) -> bytes:
+    if encoding not in (b"gzip", b"x-gzip"):
+        raise InvalidArgument(f"Content-Encoding {encoding.decode('latin-1')!r} is not gzip.")
+    decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        text = decompressor.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise InvalidArgument(f"The body is not gzip, as its header says: {error}.") from error
+    if len(text) > limit:
+        raise _too_large(limit)
+    if not decompressor.eof:
+        raise InvalidArgument("The compressed body ends too early.")
+    return text
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes, the limit of this server.")

@@ -1,0 +1,259 @@
+"""TensorFlow Serving's REST API.
+
+The paths, the formats and the messages are those of TensorFlow Serving's own sources
+(`http_rest_api_util.cc`, `json_tensor.cc`); its documentation is
+https://www.tensorflow.org/tfx/serving/api_rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from serve.errors import InvalidArgument, NotFound, Unimplemented
+from serve.infer import Inference
+from serve.manager import Manager
+from serve.policy import State, VersionState
+from serve.protocols.http import Answer, Receive, Scope, Send, read_body, read_version, respond
+from serve.signature import Signature
+from serve.tensors import TensorSpec, from_json, is_base64, loads, to_json
+
+_TARGET = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICT = re.compile(
+    rf"/v1/models/(?P<model>[^/:]+){_TARGET}:(?P<verb>classify|regress|predict)", re.IGNORECASE
+)
+_MODELS = re.compile(
+    rf"/v1/models(?:/(?P<model>[^/:]+))?{_TARGET}(?P<metadata>/metadata)?", re.IGNORECASE
+)
+_SIGNATURE = "serving_default"
+
+
+class TFServing:
+    """An ASGI application for everything under `/v1/`.
+
+    Args:
+        manager: Lends the models.
+        inference: Runs them.
+        max_body_bytes: The longest body of a request.
+    """
+
+    def __init__(self, manager: Manager, inference: Inference, max_body_bytes: int) -> None:
+        self.manager = manager
+        self.inference = inference
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await respond(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        # The original matches the encoded path with its query; so an encoded slash is no slash.
+        path = scope["raw_path"].decode("latin-1")
+        if scope["query_string"]:
+            path += "?" + scope["query_string"].decode("latin-1")
+        method = scope["method"]
+        if method == "POST" and (match := _PREDICT.fullmatch(path)):
+            return await self._infer(match, await read_body(scope, receive, self.max_body_bytes))
+        if method == "GET" and (match := _MODELS.fullmatch(path)):
+            return self._describe(match)
+        raise InvalidArgument(f"Malformed request: {method} {path}")
+
+    async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
+        model, version = self._target(match)
+        if match["verb"].lower() != "predict":
+            raise Unimplemented(f"{match['verb']} is not served; predict answers for every model.")
+        request = loads(body)
+        if type(request) is not dict:
+            raise InvalidArgument("The request must be a JSON object with 'instances' or 'inputs'.")
+        _check_signature_name(request)
+        with self.manager.handle(model, version) as handle:
+            signature = handle.servable.signature
+            if ("instances" in request) == ("inputs" in request):
+                problem = "Missing" if "inputs" not in request else "Request has both"
+                raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
+            if "instances" in request:
+                feeds = read_rows(request["instances"], signature)
+                outputs = await self.inference.run(handle.servable, feeds)
+                return Answer({"predictions": write_rows(outputs)})
+            feeds = read_columns(request["inputs"], signature)
+            outputs = await self.inference.run(handle.servable, feeds)
+            return Answer({"outputs": write_columns(outputs)})
+
+    @staticmethod
+    def _target(match: re.Match[str]) -> tuple[str, int | None]:
+        """The model and version that a path asks for."""
+        if match["label"] is not None:
+            raise InvalidArgument(f"Unrecognized servable version label: {unquote(match['label'])}")
+        return unquote(match["model"]), read_version(match["version"])
+
+    def _describe(self, match: re.Match[str]) -> Answer:
+        if match["model"] is None:
+            if match["metadata"] or match["version"] or match["label"]:
+                raise InvalidArgument("Missing model name in request.")
+            return Answer(
+                {"models": [{"name": m, **self._status(m)} for m in self.manager.models()]}
+            )
+        if not match["metadata"]:  # the original ignores a label here
+            return Answer(self._status(unquote(match["model"]), read_version(match["version"])))
+        model, version = self._target(match)
+        with self.manager.handle(model, version) as handle:
+            spec = {"name": model, "signature_name": "", "version": str(handle.version)}
+            metadata = {"signature_def": write_signature(handle.servable.signature)}
+            return Answer({"model_spec": spec, "metadata": metadata})
+
+    def _status(self, model: str, version: int | None = None) -> dict[str, Any]:
+        versions = [v for v in self.manager.status(model) if version in (None, v.version)]
+        if not versions:
+            raise NotFound(f"Could not find version {version} of model {model}")
+        return {"model_version_status": [_write_state(v) for v in versions]}
+
+
+def read_rows(instances: Any, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """Make inputs of the row format: a list of examples, each a value or an object of values.
+
+    Args:
+        instances: The parsed value of "instances".
+        signature: What the model takes.
+
+    Raises:
+        InvalidArgument: It does not fit.
+    """
+    if type(instances) is not list:
+        raise InvalidArgument("Expecting 'instances' to be an array/list.")
+    if not instances:
+        raise InvalidArgument("No values in 'instances' array.")
+    if not _is_object(instances[0]):
+        if len(signature.inputs) != 1:
+            raise InvalidArgument(
+                f"instances must be objects; keys must be equal to: {_names(signature)}"
+            )
+        return {signature.inputs[0].name: _read(instances, signature.inputs[0])}
+    if not all(map(_is_object, instances)):
+        raise InvalidArgument(
+            "Mixed objects and values in 'instances': give all as one or the other."
+        )
+    names = instances[0].keys()
+    fits = signature.required <= names <= signature.input.keys()
+    if not fits or any(instance.keys() != names for instance in instances):
+        raise InvalidArgument(f"instances object keys must be equal to: {_names(signature)}")
+    return {n: _read([row[n] for row in instances], signature.input[n]) for n in names}
+
+
+def read_columns(inputs: Any, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """Make inputs of the columnar format: a whole tensor, or an object of tensors by name.
+
+    Args:
+        inputs: The parsed value of "inputs".
+        signature: What the model takes.
+
+    Raises:
+        InvalidArgument: It does not fit.
+    """
+    if not _is_object(inputs):
+        if len(signature.inputs) != 1:
+            raise InvalidArgument(f"'inputs' must be an object with the keys: {_names(signature)}")
+        return {signature.inputs[0].name: _read(inputs, signature.inputs[0])}
+    for spec in signature.inputs:
+        if spec.name not in inputs and not spec.optional:
+            raise InvalidArgument(f"Missing named input: {spec.name} in 'inputs' object.")
+    return {s.name: _read(inputs[s.name], s) for s in signature.inputs if s.name in inputs}
+
+
+def write_rows(outputs: Mapping[str, Any]) -> Any:
+    """Write outputs in the row format: a list of values, or of objects where there are several.
+
+    Raises:
+        InvalidArgument: The outputs do not have the same number of rows.
+    """
+    rows: int | None = None
+    for name, value in outputs.items():
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            raise InvalidArgument(f"Tensor name: {name} has no shape information ")
+        if rows is None:
+            rows = len(value)
+        if len(value) != rows:
+            raise InvalidArgument(
+                f"Tensor name: {name} has inconsistent batch size: {len(value)} expecting: {rows}"
+            )
+    if len(outputs) == 1:
+        return write_columns(outputs)
+    columns = [[_write(name, row) for row in value] for name, value in outputs.items()]
+    return [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def write_columns(outputs: Mapping[str, Any]) -> Any:
+    """Write outputs in the columnar format: a value, or an object of values where there are several."""
+    written = {name: _write(name, value) for name, value in outputs.items()}
+    return next(iter(written.values())) if len(written) == 1 else written
+
+
+def write_signature(signature: Signature) -> dict[str, Any]:
+    """Write a signature as TensorFlow Serving's metadata has it."""
+    return {
+        "signature_def": {
+            _SIGNATURE: {
+                "inputs": {spec.name: _write_spec(spec) for spec in signature.inputs},
+                "outputs": {spec.name: _write_spec(spec) for spec in signature.outputs},
+                "method_name": f"tensorflow/serving/{signature.task}",
+            }
+        }
+    }
+
+
+def _check_signature_name(request: Mapping[str, Any]) -> None:
+    name = request.get("signature_name", _SIGNATURE)
+    if type(name) is not str:
+        raise InvalidArgument("'signature_name' key must be a string value.")
+    if name and name != _SIGNATURE:
+        raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
+
+
+def _is_object(value: Any) -> bool:
+    return type(value) is dict and not is_base64(value)
+
+
+def _names(signature: Signature) -> str:
+    return ",".join(sorted(signature.input))
+
+
+def _read(value: Any, spec: TensorSpec) -> np.ndarray[Any, Any]:
+    if spec.element is None:
+        raise Unimplemented(f"Input {spec.name!r} is {spec.type}: JSON has no form for it.")
+    return from_json(value, spec.element)
+
+
+def _write(name: str, value: Any) -> Any:
+    """An output as JSON; text becomes base64 where the name of the output says that it is bytes."""
+    if not isinstance(value, np.ndarray | np.generic):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind == "O" and name.endswith("_bytes"):
+        return _base64(array.tolist())
+    return to_json(array)
+
+
+def _base64(value: Any) -> Any:
+    if type(value) is list:
+        return [_base64(item) for item in value]
+    return {"b64": base64.b64encode(value.encode()).decode()}
+
+
+def _write_spec(spec: TensorSpec) -> dict[str, Any]:
+    sizes = [size if isinstance(size, int) else -1 for size in spec.shape or ()]
+    shape = {
+        "dim": [{"size": str(size), "name": ""} for size in sizes],
+        "unknown_rank": spec.shape is None,
+    }
+    dtype = spec.element.tfs if spec.element else "DT_VARIANT"
+    return {"dtype": dtype, "tensor_shape": shape, "name": spec.name}
+
+
+def _write_state(version: VersionState) -> dict[str, Any]:
+    failed = version.state is State.END and version.error
+    status = {"error_code": "INTERNAL" if failed else "OK", "error_message": version.error}
+    return {"version": str(version.version), "state": version.state, "status": status}

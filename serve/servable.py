@@ -1,0 +1,200 @@
+"""One version of a model, loaded: an ONNX Runtime session, checked, warmed up and measured."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+
+from serve import golden
+from serve.errors import InvalidArgument, LoadError, Unavailable
+from serve.manifest import Manifest
+from serve.signature import Signature
+from serve.source import MODEL
+from serve.tensors import TensorSpec
+
+# A model that answers within this many seconds gains nothing from several threads, nor from
+# being run beside the event loop: handing it over costs as much.
+QUICK = 1e-3
+
+_FATAL = 4  # what ONNX Runtime may print by itself; all else comes as an exception
+_PREFIX = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
+
+logger = logging.getLogger("serve")
+onnxruntime.disable_telemetry_events()
+
+Feeds = Mapping[str, np.ndarray[Any, Any]]
+
+
+class Run:
+    """One run of a model, which can be ended from outside."""
+
+    __slots__ = ("cancelled", "options")
+
+    def __init__(self) -> None:
+        self.options = onnxruntime.RunOptions()
+        self.options.log_severity_level = _FATAL
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """End the run at its next operator; the session stays usable."""
+        self.cancelled = True
+        self.options.terminate = True
+
+
+class Servable:
+    """A session with what is known about it.
+
+    Attributes:
+        signature: Its inputs and outputs.
+        threads: How many threads compute one run.
+        seconds: How long one example took when it was loaded; infinite where that is unknown.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        signature: Signature,
+        threads: int,
+        seconds: float = math.inf,
+    ) -> None:
+        self.signature = signature
+        self.threads = threads
+        self.seconds = seconds
+        self._session = session
+        self._names = [spec.name for spec in signature.outputs]
+
+    def run(
+        self, feeds: Feeds, names: Sequence[str] | None = None, run: Run | None = None
+    ) -> dict[str, Any]:
+        """Compute outputs by name: arrays, or lists where the model gives sequences.
+
+        Args:
+            feeds: Inputs by name, checked against the signature.
+            names: The outputs to compute. Defaults to all.
+            run: Lets someone else end this run.
+
+        Raises:
+            InvalidArgument: The model cannot take these inputs.
+            Unavailable: The run was ended from outside.
+        """
+        names = self._names if names is None else names
+        try:
+            values = self._session.run(names, feeds, None if run is None else run.options)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base
+            if run is not None and run.cancelled:
+                raise Unavailable("The run was ended.") from error
+            raise InvalidArgument(_sentence(error)) from error
+        return dict(zip(names, values, strict=True))
+
+
+def load(
+    folder: Path, threads: int = 1, golden_mode: Literal["refuse", "warn", "off"] = "refuse"
+) -> Servable:
+    """Load a version: check its files, open it, replay its golden examples, measure it.
+
+    Args:
+        folder: The version's folder.
+        threads: The most threads it may compute with; a quick model gets one.
+        golden_mode: What to do with a version that does not reproduce its golden examples.
+
+    Raises:
+        LoadError: It cannot be served; the message says why.
+    """
+    manifest = Manifest.read(folder)
+    if manifest is not None:
+        manifest.verify(folder)
+    examples = golden.read(folder) if golden_mode != "off" else None
+    servable = _open(folder / MODEL, threads=1)
+    feeds = _example(servable.signature, examples)
+    servable.seconds = _measure(servable, feeds)
+    if threads > 1 and servable.seconds > QUICK:
+        del servable  # before the second session takes as much memory again
+        servable = _open(folder / MODEL, threads)
+        servable.seconds = _measure(servable, feeds)
+    if examples is not None:
+        tolerances = manifest.tolerances if manifest is not None else {}
+        try:
+            reason = golden.replay(servable.run, examples, servable.signature.inputs, tolerances)
+        except InvalidArgument as error:
+            reason = f"golden examples cannot be run: {error}"
+        if reason and golden_mode == "refuse":
+            raise LoadError(reason)
+        if reason:
+            logger.warning("%s: %s", folder, reason)
+    return servable
+
+
+def _open(path: Path, threads: int) -> Servable:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    # Spinning threads take the cores from the sessions of all other models.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no common base
+        raise LoadError(_sentence(error)) from error
+    optional = [_spec(node, optional=True) for node in session.get_overridable_initializers()]
+    signature = Signature(
+        inputs=(*map(_spec, session.get_inputs()), *optional),
+        outputs=tuple(map(_spec, session.get_outputs())),
+    )
+    metadata = session.get_modelmeta().custom_metadata_map
+    return Servable(session, signature.described_by(metadata), threads)
+
+
+def _spec(node: onnxruntime.NodeArg, optional: bool = False) -> TensorSpec:
+    # ONNX Runtime shows a scalar and an unknown number of dimensions alike.
+    return TensorSpec(node.name, node.type, tuple(node.shape) or None, optional)
+
+
+def _example(
+    signature: Signature, examples: tuple[golden.Arrays, golden.Arrays] | None
+) -> Feeds | None:
+    """One example to measure with: a golden one, or zeros where every size is known or free."""
+    if examples is not None:
+        one = {name: array[:1] if array.ndim else array for name, array in examples[0].items()}
+        whole = next(golden.batches(examples[0], signature.inputs), (None, one))[1]
+        fits = all(s.accepts(one[s.name].shape) for s in signature.inputs if s.name in one)
+        return one if fits else whole
+    feeds: dict[str, np.ndarray[Any, Any]] = {}
+    for spec in signature.inputs:
+        if spec.optional:
+            continue
+        if spec.element is None or spec.element.dtype is None or spec.shape is None:
+            return None
+        shape = [size if isinstance(size, int) else 1 for size in spec.shape]
+        empty = "" if spec.element.onnx == "string" else 0
+        feeds[spec.name] = np.full(shape, empty, spec.element.dtype)
+    return feeds
+
+
+def _measure(servable: Servable, feeds: Feeds | None) -> float:
+    """The shortest of a few runs, in seconds; infinite where the model cannot take the example."""
+    if feeds is None:
+        return math.inf
+    best = math.inf
+    try:
+        for _ in range(4):  # the first one allocates
+            start = time.perf_counter()
+            servable.run(feeds)
+            best = min(best, time.perf_counter() - start)
+            if best > 100 * QUICK:
+                break
+    except InvalidArgument:
+        return math.inf
+    return best
+
+
+def _sentence(error: Exception) -> str:
+    """What ONNX Runtime says, without its prefix and on one line."""
+    return "ONNX Runtime: " + " ".join(_PREFIX.sub("", str(error)).split())

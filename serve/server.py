@@ -1,0 +1,102 @@
+"""The server process: a socket, uvicorn, and an orderly end on SIGTERM."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import signal
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+
+from serve.app import ServeApplication, create_app
+from serve.errors import StartError
+from serve.settings import Settings
+
+# Longer than the minute after which common load balancers drop an idle connection: whoever
+# closes first must not be the one that does not send requests.
+KEEP_ALIVE = 75
+
+logger = logging.getLogger("serve")
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: The model folder is missing, or the address cannot be listened on.
+    """
+    if not settings.model_base_path.is_dir():
+        raise StartError(
+            f"There is no folder {settings.model_base_path}: "
+            "name the folder that holds your models with --model-base-path."
+        )
+    with listen(settings.host, settings.port) as sock:
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=settings.finish_timeout,
+        )
+        Server(config, app).run(sockets=[sock])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address before anything else is done.
+
+    Raises:
+        StartError: It is in use, or not an address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"Port {port} of {host} is in use: choose another with --port, or 0 for any."
+        elif error.errno == errno.EACCES:
+            problem = f"Port {port} is reserved: choose one above 1023 with --port."
+        else:
+            problem = f"Cannot listen on {host!r}: {error.strerror or error}. Choose with --host."
+        raise StartError(problem) from error
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it serves, is unready before it stops, and exits with 0."""
+
+    def __init__(self, config: uvicorn.Config, app: ServeApplication) -> None:
+        super().__init__(config)
+        self.app = app
+        self._exit_at = math.inf
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say where the server can be reached once it can."""
+        await super().startup(sockets)
+        for sock in sockets or []:
+            logger.info("serving on %s", _url(sock))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain first; the second signal, or Ctrl+C, ends it now."""
+        interactive = sig == signal.SIGINT
+        self.force_exit = self.app.draining and interactive
+        delay = 0.0 if interactive or self.app.draining else self.app.settings.drain_delay
+        self.app.draining = True
+        self._exit_at = time.monotonic() + delay
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say, ten times a second, whether it is time to stop accepting."""
+        return await super().on_tick(counter) or time.monotonic() >= self._exit_at
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}"

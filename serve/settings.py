@@ -1,0 +1,137 @@
+"""The server's settings: flags win over the environment, which wins over a TOML file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from serve.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "TAPELINE_"
+
+
+def _also(name: str) -> Any:
+    """A setting that TensorFlow Serving's image reads from a variable without our prefix."""
+    return AliasChoices(ENVIRONMENT_PREFIX + name, name)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; every field is also a flag and an environment variable.
+
+    Example:
+        >>> Settings(port=9000).port
+        9000
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+    )
+
+    config: Path | None = None
+    """A TOML file with any of these settings."""
+    model_base_path: Path = Field(Path("/models"), validation_alias=_also("MODEL_BASE_PATH"))
+    """The folder whose children are models."""
+    model_name: str | None = Field(None, validation_alias=_also("MODEL_NAME"))
+    """Serve this child only, and count it for readiness even when it is not there."""
+    host: str = "0.0.0.0"
+    """The address to listen on."""
+    port: int = Field(8501, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    poll_interval: PositiveFloat = 1.0
+    """Seconds between two looks at the model folder."""
+    num_versions: PositiveInt = 1
+    """How many of the newest versions of a model are served at once."""
+    golden: Literal["refuse", "warn", "off"] = "refuse"
+    """What happens to a version that does not reproduce its golden examples."""
+    threads: NonNegativeInt = 0
+    """The number of threads that may compute at once; 0 means as many as there are cores."""
+    max_body_bytes: PositiveInt = 64 * 2**20
+    """The longest body of a request, also when decompressed."""
+    drain_delay: NonNegativeFloat = 0.0
+    """Seconds between SIGTERM, which makes the server unready, and the end of accepting."""
+    finish_timeout: NonNegativeInt = 30
+    """Seconds for what is in flight to finish after the server stopped accepting."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources; the file is the one named by a flag or by the environment."""
+        file = init_settings().get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+    @classmethod
+    def read(cls, **flags: Any) -> Self:
+        """Read the settings from everywhere.
+
+        Args:
+            flags: Settings by name; those that are None count as not given.
+
+        Raises:
+            SettingsError: A setting is unknown or has a wrong value, or the file cannot be read.
+        """
+        given = {name: value for name, value in flags.items() if value is not None}
+        file = given.get("config") or os.environ.get(ENVIRONMENT_PREFIX + "CONFIG")
+        if file and not Path(file).is_file():
+            raise SettingsError(f"There is no settings file {file}.")
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError("; ".join(map(_sentence, error.errors()))) from error
+        except ValueError as error:  # from the TOML parser
+            raise SettingsError(f"{file} is not a TOML file: {error}.") from error
+
+    @property
+    def thread_budget(self) -> int:
+        """The number of threads that may compute at once."""
+        return self.threads or available_cores()
+
+
+def available_cores() -> int:
+    """Count the cores this process may use, by its affinity and its control group's quota."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):  # not Linux, or control groups of version 1
+        return cores
+    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+
+
+def _sentence(error: Any) -> str:
+    """One complaint of pydantic's, with the name of the setting and what was given."""
+    name = ".".join(map(str, error["loc"])).removeprefix(ENVIRONMENT_PREFIX).lower()
+    if error["type"] == "extra_forbidden":
+        return (
+            f"There is no setting {name!r}; there are: {', '.join(sorted(Settings.model_fields))}."
+        )
+    return f"Setting {name} = {error['input']!r}: {error['msg'].lower()}."
