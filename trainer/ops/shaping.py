@@ -86,7 +86,7 @@ def squeeze(data: T, axes: Int64 | None = None) -> T:
         data: Any Tensor.
         axes: Which axes to drop. Defaults to every one of size 1.
     """
-    return data.squeeze(None if axes is None else tuple(np.asarray(axes).tolist()))
+    return data.squeeze(None if axes is None else tuple(np.asarray(axes).ravel().tolist()))
 
 
 @vjp("Squeeze")
@@ -104,7 +104,7 @@ def unsqueeze(data: T, axes: Int64) -> T:
         data: Any Tensor.
         axes: Where they stand in the result.
     """
-    return np.expand_dims(data, tuple(np.asarray(axes).tolist()))
+    return np.expand_dims(data, tuple(np.asarray(axes).ravel().tolist()))  # one may come alone
 
 
 @vjp("Unsqueeze")
