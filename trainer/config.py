@@ -202,7 +202,8 @@ def _defined(folder: Path, definition: str) -> Callable[..., Module]:
             f"[model] definition = {definition!r}: write `file.py:Class`, beside the recipe."
         )
     spec = importlib.util.spec_from_file_location(f"_tapeline_recipe_{folder.name}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -61,12 +61,10 @@ def training_step(loss: Loss, optimizer: Optimizer, clip: float | None) -> Calla
     update = optimizer.update
 
     def step(model: Module, optimizer: Any, lr: Tensor, x: Tensor, y: Tensor) -> dict[str, Any]:
-        parameters = {name: t for name, t in model.parameters().items() if t.requires_grad}
-        value, tree_of_gradients = value_and_grad(lambda m: loss(m(x), y))(model)
-        gradients = dict(named_leaves(tree_of_gradients))
+        value, gradients = value_and_grad(lambda m: loss(m(x), y))(model)
         if clip is not None:
             gradients = clip_by_global_norm(gradients, clip)
-        new, state = update(parameters, gradients, optimizer, lr)
+        new, state = update(model.tree_children(), gradients, optimizer, lr)
         model.assign({name: as_parameter(tensor) for name, tensor in new.items()})
         return {"loss": value, "optimizer": state}
 
@@ -88,8 +86,7 @@ class EagerStep:
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._step = training_step(loss, optimizer, clip)
-        trained = {name: t for name, t in model.parameters().items() if t.requires_grad}
-        self._state = optimizer.init(trained)
+        self._state = optimizer.init(model.tree_children())
 
     def train(self, x: Array, y: Array, lr: float) -> float:
         """Learn from one batch.
@@ -102,7 +99,8 @@ class EagerStep:
         Returns:
             The loss before the step.
         """
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         result = self._step(
             self.model, self._state, wrap(np.asarray(lr, np.float64)), wrap(x), wrap(y)
         )

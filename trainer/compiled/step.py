@@ -37,8 +37,7 @@ class CompiledStep:
     ) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._step = training_step(loss, optimizer, clip)
-        trained = {name: t for name, t in model.parameters().items() if t.requires_grad}
-        self._state = optimizer.init(trained)
+        self._state = optimizer.init(model.tree_children())
         self._runner: _Runner | None = None
         self._forward: _Forward | None = None
         self._ahead = False

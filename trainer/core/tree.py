@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 from trainer.core.errors import TreeError
 
 Tree = Any
-T = TypeVar("T")
 
 
-@runtime_checkable
-class Branch(Protocol):
-    """A class of its own that is a tree, as a Module is one of its trainable parameters."""
+class Branch(ABC):
+    """Base of classes that are trees of their own, as a Module is one of its trainable parameters."""
 
+    @abstractmethod
     def tree_children(self) -> dict[str, Any]:
         """The children by name, in a fixed order."""
-        ...
 
 
 def children(tree: Tree) -> dict[str, Any] | None:

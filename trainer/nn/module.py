@@ -30,7 +30,7 @@ def as_parameter(value: Tensor) -> Tensor:
     return parameter
 
 
-class Module:
+class Module(tree.Branch):
     """Base of layers and models: write `__init__` and `forward`, in plain Python.
 
     A Tensor that requires a gradient, assigned to an attribute, is a parameter; a Module, or a list or
@@ -81,20 +81,14 @@ class Module:
         raise TreeError(f"{type(self).__name__} does not define forward(self, ...).")
 
     def __call__(self, *inputs: Any) -> Any:
+        """Run `forward`."""
         return self.forward(*inputs)
 
     # The tree.
 
-    def tree_children(self) -> dict[str, Any]:
-        """The trainable parameters and the children that have some: a Module seen as a tree."""
-        found = {}
-        for name, value in self.__dict__.items():
-            if isinstance(value, Tensor):
-                if self._own.get(name) and value.requires_grad:
-                    found[name] = value
-            elif any(isinstance(leaf, Tensor) for leaf in tree.leaves(_modules_only(value))):
-                found[name] = _modules_only(value)
-        return found
+    def tree_children(self) -> dict[str, Tensor]:
+        """A Module as a tree: its trainable parameters by their dotted names."""
+        return {name: tensor for name, tensor in self.parameters().items() if tensor.requires_grad}
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The child Modules with their dotted names, in the order they were assigned."""
@@ -207,15 +201,3 @@ def _modules_in(value: Any, name: str) -> Iterator[tuple[str, Module]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _modules_in(item, f"{name}.{key}")
-
-
-def _modules_only(value: Any) -> Any:
-    """The part of a list or dict of Modules that has parameters, under the same names."""
-    if isinstance(value, Module):
-        return value
-    if isinstance(value, list | tuple):
-        value = dict(enumerate(value))
-    if not isinstance(value, dict):
-        return {}
-    kept = {str(key): _modules_only(item) for key, item in value.items()}
-    return {key: item for key, item in kept.items() if tree.leaves(item)}

@@ -54,7 +54,11 @@ class Adam(Optimizer):
             w, g = self._decayed(w, g, scalars)
         moment = slots[0] * self.betas[0] + g
         square = slots[1] * self.betas[1] + g * g
-        return w - moment / (square.sqrt() * scalars["a"] + scalars["e"]), moment, square
+        return (
+            w - moment / (square.sqrt() * scalars.get("a", w.dtype) + scalars.get("e", w.dtype)),
+            moment,
+            square,
+        )
 
     def _decayed(self, w: Tensor, g: Tensor, scalars: Scalars) -> tuple[Tensor, Tensor]:
         return w, g + w * self.weight_decay
@@ -82,4 +86,4 @@ class AdamW(Adam):
         super().__init__(model, lr, betas, eps, weight_decay)
 
     def _decayed(self, w: Tensor, g: Tensor, scalars: Scalars) -> tuple[Tensor, Tensor]:
-        return w * (1.0 - scalars["lr"] * self.weight_decay), g
+        return w * (1.0 - scalars.get("lr", w.dtype) * self.weight_decay), g

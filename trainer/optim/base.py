@@ -54,10 +54,11 @@ class Optimizer(ABC):
         """
         with no_grad():
             step = state["step"] + 1
-            scalars = self.scalars(as_tensor(lr, np.dtype(np.float64)), step.cast(np.float64))
+            rate = as_tensor(lr, np.dtype(np.float64))
+            scalars = Scalars(self.scalars(rate, step.cast(np.float64)))
             slots = [state[slot] for slot in self.slots]
             made = tree.map_tree(
-                lambda w, g, *old: _Result(self.change(w, g, old, Scalars(scalars, w.dtype))),
+                lambda w, g, *old: _Result(self.change(w, g, old, scalars)),
                 parameters,
                 gradients,
                 *slots,
@@ -93,7 +94,7 @@ class Optimizer(ABC):
             raise GradientError("step(): no parameter has a gradient; call loss.backward() first.")
         gradients = {name: tensor.grad for name, tensor in parameters.items()}
         if self.state is None:
-            self.state = self.init({n: t for n, t in model.parameters().items() if t.requires_grad})
+            self.state = self.init(model.tree_children())
         mine = {
             k: v if k == "step" else {n: v[n] for n in parameters} for k, v in self.state.items()
         }
@@ -109,13 +110,17 @@ class Optimizer(ABC):
 
 
 class Scalars:
-    """The scalars of a step in the dtype of one parameter."""
+    """The scalars of a step, each cast once to the dtype of the parameters that use it."""
 
-    def __init__(self, values: dict[str, Tensor], dtype: Any) -> None:
-        self._values, self._dtype = values, dtype
+    def __init__(self, values: dict[str, Tensor]) -> None:
+        self._values = values
+        self._cast: dict[tuple[str, Any], Tensor] = {}
 
-    def __getitem__(self, name: str) -> Tensor:
-        return self._values[name].cast(self._dtype)
+    def get(self, name: str, dtype: Any) -> Tensor:
+        """A scalar as that dtype."""
+        if (name, dtype) not in self._cast:
+            self._cast[name, dtype] = self._values[name].cast(dtype)
+        return self._cast[name, dtype]
 
 
 class _Result:

@@ -48,7 +48,7 @@ class SGD(Optimizer):
         if self.weight_decay:
             g = g + w * self.weight_decay
         if not self.momentum:
-            return (w - g * scalars["lr"],)
+            return (w - g * scalars.get("lr", w.dtype),)
         velocity = slots[0] * self.momentum + g
         direction = g + velocity * self.momentum if self.nesterov else velocity
-        return w - direction * scalars["lr"], velocity
+        return w - direction * scalars.get("lr", w.dtype), velocity

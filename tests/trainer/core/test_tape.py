@@ -70,7 +70,7 @@ def test_trees_and_modules_differentiate_by_name() -> None:
     assert (gradients["a"].tolist(), gradients["b"][0].tolist()) == ([3.0], [2.0])
     model = nn.Sequential(nn.Linear(2, 1))
     gradients = grad(lambda m: m(Tensor([[1.0, 2.0]])).sum())(model)
-    assert gradients["layers"]["0"]["weight"].tolist() == [[1.0, 2.0]]
+    assert gradients["layers.0.weight"].tolist() == [[1.0, 2.0]]
 
 
 def test_a_value_beside_the_loss_is_passed_through() -> None:

@@ -101,7 +101,8 @@ def test_losses_are_pytorchs(name, first, second, reduction) -> None:
     assert_close(y.numpy(), ty)
     y.sum().backward()
     ty.sum().backward()
-    inside = np.isfinite(tx.grad.numpy()) & (np.abs(tx.grad.numpy()) < 1e6)
+    # At probabilities of exactly 0 and 1 PyTorch bounds a quotient where we have the limit.
+    inside = (a > 0) & (a < 1) if name == "binary_cross_entropy" else np.full(a.shape, True)
     assert_close(np.where(inside, x.grad.numpy(), 0), torch.where(torch.tensor(inside), tx.grad, 0))
 
 
