@@ -10,60 +10,7 @@ from trainer.core.define import T, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.exponential import error_function
 from trainer.ops.ieee import quiet, widened
-
-
-@op("Relu")
-def relu(x: T) -> T:
-    """The larger of each element and 0."""
-    if x.dtype.kind == "f" and x.size > 4096:  # twice as fast as maximum, with more overhead
-        return x.clip(x.dtype.type(0), x.dtype.type(np.inf))
-    return np.maximum(x, x.dtype.type(0))
-
-
-@vjp("Relu")
-def _relu_vjp(g, y, _x):
-    return g * (y > 0.0).cast(g.dtype)
-
-
-@op("LeakyRelu")
-def leaky_relu(x: T, *, alpha: float = 0.01) -> T:
-    """Each positive element; of the others a fraction.
-
-    Args:
-        x: Any floating point Tensor.
-        alpha: The slope below 0. Defaults to 0.01.
-    """
-    sloped = x * x.dtype.type(alpha)
-    return np.maximum(x, sloped) if alpha <= 1 else np.minimum(x, sloped)
-
-
-@vjp("LeakyRelu")
-def _leaky_relu_vjp(g, _y, x, *, alpha):
-    return apply("Where", x > 0.0, g, g * alpha)
-
-
-@op("Elu")
-@widened
-def elu(x: T, *, alpha: float = 1.0) -> T:
-    """Each positive element; alpha * (exp(x) - 1) of the others (Clevert et al., 2015).
-
-    Args:
-        x: Any floating point Tensor.
-        alpha: What it tends to far below 0, with the other sign. Defaults to 1.
-    """
-    return _positive_part(x) + np.expm1(_negative_part(x)) * x.dtype.type(alpha)
-
-
-@vjp("Elu")
-def _elu_vjp(g, _y, x, *, alpha):
-    return g * _slope_of_elu(x, alpha, 1.0)
-
-
-def _slope_of_elu(x, below, rate):
-    """1 for positive elements, `below` * exp(x * rate) for the others; exp never overflows."""
-    negative = apply("Min", x, 0.0)
-    falling = apply("Exp", negative if rate == 1.0 else negative * rate)
-    return apply("Where", x > 0.0, 1.0, falling if below == 1.0 else falling * below)
+from trainer.ops.rectifier import positive_part
 
 
 @op("Sigmoid")
@@ -176,7 +123,7 @@ def softplus(x: T) -> T:
     """log(1 + exp(x)) of each element."""
     y = np.exp(-np.abs(x))
     y = np.log1p(y)
-    y += _positive_part(x)
+    y += positive_part(x)
     return y
 
 
@@ -185,9 +132,31 @@ def _softplus_vjp(g, _y, x):
     return g * apply("Sigmoid", x)
 
 
-def _positive_part(x):
-    return x.clip(x.dtype.type(0), x.dtype.type(np.inf))
+@op("Softsign")
+@widened
+def softsign(input: T) -> T:
+    """X / (1 + |x|) of each element."""
+    divisor = np.abs(input)
+    divisor += 1
+    return input / divisor
 
 
-def _negative_part(x):
-    return x.clip(x.dtype.type(-np.inf), x.dtype.type(0))
+@vjp("Softsign")
+def _softsign_vjp(g, _y, input):
+    divisor = abs(input) + 1.0
+    return g / (divisor * divisor)
+
+
+@op("Mish")
+@widened
+def mish(x: T) -> T:
+    """X * tanh(log(1 + exp(x))) of each element (Misra, 2019)."""
+    e = np.exp(np.minimum(x, x.dtype.type(40)))  # the tangent is 1 long before that
+    e *= e + 2
+    return x * (e / (e + 2))
+
+
+@vjp("Mish")
+def _mish_vjp(g, _y, x):
+    tangent = apply("Tanh", apply("Softplus", x))
+    return g * (tangent + x * apply("Sigmoid", x) * (1.0 - tangent * tangent))

@@ -7,7 +7,6 @@ from functools import reduce
 import numpy as np
 
 from trainer.core.define import T, no_gradient, op, vjp
-from trainer.core.errors import OperatorError
 from trainer.core.tensor import apply
 from trainer.ops.ieee import quiet
 
@@ -71,18 +70,14 @@ def mod(a: T, b: T, *, fmod: int = 0) -> T:
         a: The dividend.
         b: The divisor.
         fmod: Whether the remainder has the sign of `a` (C's fmod) instead of that of `b` (Python's %).
-            It must be 1 for floating point. Defaults to 0.
+            Before opset 27 it must be 1 for floating point. Defaults to 0.
     """
-    if fmod:
-        return np.fmod(a, b)
-    if a.dtype.kind not in "iu":
-        raise OperatorError(f"the remainder of {a.dtype} wants fmod=1")
-    return np.mod(a, b)
+    return np.fmod(a, b) if fmod else np.mod(a, b)
 
 
 @vjp("Mod")
-def _mod_vjp(g, _y, a, b):
-    return g, lambda: -(g * _truncate(a / b))
+def _mod_vjp(g, _y, a, b, *, fmod):
+    return g, lambda: -(g * (_truncate(a / b) if fmod else apply("Floor", a / b)))
 
 
 def _truncate(x):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.core.define import T1, T, no_gradient, op
+from trainer.core.define import T1, T2, T, no_gradient, op
 
 
 @op("Equal")
@@ -37,4 +37,27 @@ def greater_or_equal(a: T, b: T) -> T1:
     return np.greater_equal(a, b)
 
 
-no_gradient("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual")
+@op("IsNaN")
+def isnan(x: T1) -> T2:
+    """Whether each element is no number."""
+    return np.isnan(x)
+
+
+@op("IsInf")
+def isinf(x: T1, *, detect_negative: int = 1, detect_positive: int = 1) -> T2:
+    """Whether each element is infinite.
+
+    Args:
+        x: Any floating point Tensor.
+        detect_negative: Whether minus infinity counts. Defaults to 1.
+        detect_positive: Whether plus infinity counts. Defaults to 1.
+    """
+    infinite = np.isinf(x)
+    if not detect_negative:
+        infinite &= x > 0
+    if not detect_positive:
+        infinite &= x < 0
+    return infinite
+
+
+no_gradient("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf")

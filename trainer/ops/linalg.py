@@ -1,11 +1,10 @@
-"""Products of matrices."""
+"""Products of matrices, and their triangles."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from trainer.core.define import Array, T, op, vjp
-from trainer.core.errors import OperatorError
+from trainer.core.define import T1, T2, T3, Array, Int64, T, no_gradient, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.ieee import widened
 
@@ -28,10 +27,10 @@ def matmul(a: T, b: T) -> T:
 
 def _check_inner(a: Array, b: Array) -> None:
     if not a.ndim or not b.ndim:
-        raise OperatorError("a scalar is no matrix; multiply with *")
+        raise ValueError("a scalar is no matrix; multiply with *")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
-        raise OperatorError(f"inner dimensions {a.shape[-1]} and {inner} differ")
+        raise ValueError(f"inner dimensions {a.shape[-1]} and {inner} differ")
 
 
 @vjp("MatMul")
@@ -90,7 +89,7 @@ def gemm(
         transB: Whether `b` is given as [m, k]. Defaults to 0.
     """
     if a.ndim != 2 or b.ndim != 2:
-        raise OperatorError("it multiplies two matrices; use MatMul for other ranks")
+        raise ValueError("it multiplies two matrices; use MatMul for other ranks")
     left, right = a.T if transA else a, b.T if transB else b
     _check_inner(left, right)
     y = np.matmul(left, right)
@@ -111,3 +110,46 @@ def _gemm_vjp(g, _y, a, b, _c=None, *, alpha, beta, transA, transB):
         (lambda: product(g, a, 1, transA)) if transB else (lambda: product(a, g, 1 - transA, 0)),
         lambda: g if beta == 1 else g * beta,
     )
+
+
+@op("MatMulInteger")
+def matmul_integer(
+    a: T1, b: T2, a_zero_point: T1 | None = None, b_zero_point: T2 | None = None
+) -> T3:
+    """The product of matrices of 8-bit integers, as 32-bit integers.
+
+    Args:
+        a: As in `matmul`.
+        b: As in `matmul`.
+        a_zero_point: What stands for 0 in `a`, for all of it or per row. Defaults to 0.
+        b_zero_point: What stands for 0 in `b`, for all of it or per column. Defaults to 0.
+    """
+    _check_inner(a, b)
+    # In float64 the products are exact, and there is a fast routine.
+    left, right = a.astype(np.float64), b.astype(np.float64)
+    if a_zero_point is not None:
+        left -= a_zero_point[..., None] if a_zero_point.ndim == 1 < a.ndim else a_zero_point
+    if b_zero_point is not None:
+        right -= b_zero_point
+    return np.matmul(left, right).astype(np.int32)
+
+
+no_gradient("MatMulInteger")
+
+
+@op("Trilu")
+def trilu(input: T, k: Int64 | None = None, *, upper: int = 1) -> T:
+    """The triangle of matrices, with 0 outside of it.
+
+    Args:
+        input: [..., n, m].
+        k: Which diagonal bounds it: 0 the main one, 1 the one above. Defaults to 0.
+        upper: Whether it is the upper triangle. Defaults to 1.
+    """
+    diagonal = 0 if k is None else int(np.asarray(k).item())
+    return np.triu(input, diagonal) if upper else np.tril(input, diagonal)
+
+
+@vjp("Trilu")
+def _trilu_vjp(g, _y, _input, k=None, *, upper):
+    return apply("Trilu", g, k, upper=upper)

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.core.define import Array, Int64, T, no_gradient, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.adjoint import zeros
 from trainer.ops.reduction import axes_of, beside
 
 _SMALL = 8192
@@ -103,3 +104,30 @@ def _place(find, data, axis, keepdims, select_last_index):
         return np.asarray(find(data, axis=axis, keepdims=bool(keepdims)), np.int64)
     backwards = find(np.flip(data, axis), axis=axis, keepdims=bool(keepdims))
     return np.asarray(data.shape[axis] - 1 - backwards, np.int64)
+
+
+@op("TopK")
+def top_k(x: T, k: Int64, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[T, Int64]:
+    """The largest elements along an axis in order, and where they stand; of equals the first.
+
+    Args:
+        x: A Tensor of numbers.
+        k: How many, as one element.
+        axis: The axis. Defaults to the last.
+        largest: Whether the largest are wanted, not the smallest. Defaults to 1.
+        sorted: Whether they have to be in order. Defaults to 1.
+    """
+    count = int(np.asarray(k).item())
+    if not 0 <= count <= x.shape[axis]:
+        raise ValueError(f"there are no {count} among {x.shape[axis]} elements")
+    # Of equals a stable sort backwards leaves the last at the end, so x is read backwards, too.
+    order = np.argsort(np.flip(x, axis) if largest else x, axis=axis, kind="stable")
+    if largest:
+        order = x.shape[axis] - 1 - np.flip(order, axis)
+    places = np.asarray(np.take(order, np.arange(count), axis=axis), np.int64)
+    return np.take_along_axis(x, places, axis=axis), places
+
+
+@vjp("TopK")
+def _top_k_vjp(g, y, _x, _k, *, axis):
+    return apply("ScatterElements", zeros(_x.shape, g[0]), y[1], g[0], axis=axis), None

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from trainer.core.define import Array, Int64, T, op, vjp
+from trainer.core.define import T2, Array, Int64, T, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.ieee import quiet, widened
 
@@ -208,6 +208,34 @@ def _reduce_prod_vjp(g, _y, data, axes_given=None, **attrs):
         return beside(g, axes, attrs) * apply("Where", more == 0.0, product / others, 0.0)
 
     return gradient
+
+
+@op("CumSum")
+@widened
+def cumsum(x: T, axis: T2, *, exclusive: int = 0, reverse: int = 0) -> T:
+    """The sums of the elements up to each one along an axis.
+
+    Args:
+        x: A Tensor of numbers.
+        axis: The axis, as one element.
+        exclusive: Whether each sum leaves out the element itself. Defaults to 0.
+        reverse: Whether it runs from the end. Defaults to 0.
+    """
+    along = int(np.asarray(axis).item())
+    ordered = np.moveaxis(x, along, -1)
+    ordered = ordered[..., ::-1] if reverse else ordered
+    y = np.empty(ordered.shape, x.dtype)
+    if exclusive:
+        y[..., :1] = 0
+        np.cumsum(ordered[..., :-1], axis=-1, out=y[..., 1:])
+    else:
+        np.cumsum(ordered, axis=-1, out=y)
+    return np.asarray(np.moveaxis(y[..., ::-1] if reverse else y, -1, along), order="C")
+
+
+@vjp("CumSum")
+def _cumsum_vjp(g, _y, _x, axis, *, exclusive, reverse):
+    return apply("CumSum", g, axis, exclusive=exclusive, reverse=1 - reverse), None
 
 
 def beside(reduced, axes, attrs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.core.define import T, op, vjp
+from trainer.core.define import T, no_gradient, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.ieee import quiet, widened
 from trainer.ops.ranking import largest_over
@@ -51,6 +51,23 @@ def log_softmax(input: T, *, axis: int = -1) -> T:
 @vjp("LogSoftmax")
 def _log_softmax_vjp(g, y, _input, *, axis):
     return g - apply("Exp", y) * apply("ReduceSum", g, [axis], keepdims=1)
+
+
+@op("Hardmax")
+def hardmax(input: T, *, axis: int = -1) -> T:
+    """1 where the largest along an axis stands (the first of equals), 0 elsewhere.
+
+    Args:
+        input: Any floating point Tensor.
+        axis: The axis. Defaults to the last.
+    """
+    y = np.zeros(input.shape, input.dtype)
+    if input.size:
+        np.put_along_axis(y, input.argmax(axis=axis, keepdims=True), 1, axis=axis)
+    return y
+
+
+no_gradient("Hardmax")
 
 
 def _shifted(x, axis):
