@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.core.define import T1, T2, Array, T, op, vjp
 from trainer.core.tensor import apply
-from trainer.ops.precision import narrow, widen
+from trainer.ops.ieee import widen
 from trainer.ops.standardization import (
     across_channels,
     all_but_channels,
@@ -59,13 +59,15 @@ def batch_normalization(
         mean = wide.mean(axes)
         var = np.square(wide - mean.reshape(across)).mean(axes)
         running = (
-            narrow(momentum * old_mean + (1 - momentum) * mean, input_mean.dtype),
-            narrow(momentum * old_var + (1 - momentum) * var, input_var.dtype),
+            (momentum * old_mean + (1 - momentum) * mean).astype(input_mean.dtype, copy=False),
+            (momentum * old_var + (1 - momentum) * var).astype(input_var.dtype, copy=False),
         )
     factor = scale.astype(wide.dtype) / np.sqrt(var + epsilon)
     y = wide * factor.reshape(across)
     y += (b.astype(wide.dtype) - mean * factor).reshape(across)
-    return narrow(y, x.dtype), *running  # however many are asked for: ONNX wants all or none
+    return y.astype(
+        x.dtype, copy=False
+    ), *running  # however many are asked for: ONNX wants all or none
 
 
 @vjp("BatchNormalization")

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainer.core.define import T, op
 from trainer.core.errors import OperatorError
-from trainer.ops.precision import narrow, widen
+from trainer.ops.ieee import widened
 from trainer.ops.window import Array, Window, slide, slide_back
 
 # The patches of a block of images are copied side by side for one matrix product. A block of this
@@ -19,6 +19,7 @@ BLOCK = 2 << 20
 
 
 @op("Conv")
+@widened
 def conv(
     x: T,
     w: T,
@@ -57,11 +58,11 @@ def conv(
             f"{x.shape[1] / group:g} channels, not {w.shape[1]}"
         )
     window = slide(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
-    y = _correlate(widen(x), widen(w), window, group)
-    return _with_bias(narrow(y, x.dtype), b)
+    return _with_bias(_correlate(x, w, window, group), b)
 
 
 @op("ConvTranspose")
+@widened
 def conv_transpose(
     x: T,
     w: T,
@@ -112,8 +113,7 @@ def conv_transpose(
         output_padding,
         output_shape,
     )
-    y = _scatter(widen(x), widen(w), window, group)
-    return _with_bias(narrow(y, x.dtype), b)
+    return _with_bias(_scatter(x, w, window, group), b)
 
 
 def _check(

@@ -10,8 +10,8 @@ from trainer.core.define import Array, T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import apply
 from trainer.ops.adjoint import zeros
+from trainer.ops.ieee import widened
 from trainer.ops.norm import direction, over
-from trainer.ops.precision import narrow, widen
 
 
 @op("GlobalMaxPool")
@@ -30,9 +30,10 @@ def _global_max_pool_vjp(g, _y, x):
 
 
 @op("GlobalAveragePool")
+@widened
 def global_average_pool(x: T) -> T:
     """The mean of each channel of each image [N, C, ...], as [N, C, 1, ...]."""
-    return narrow(widen(x).mean(axis=_spatial(x), keepdims=True), x.dtype)
+    return x.mean(axis=_spatial(x), keepdims=True)
 
 
 @vjp("GlobalAveragePool")
@@ -42,6 +43,7 @@ def _global_average_pool_vjp(g, _y, _x):
 
 
 @op("GlobalLpPool")
+@widened
 def global_lp_pool(x: T, *, p=2) -> T:
     """The p-norm of each channel of each image [N, C, ...], as [N, C, 1, ...].
 
@@ -49,11 +51,11 @@ def global_lp_pool(x: T, *, p=2) -> T:
         x: Images [N, C, ...].
         p: Of the norm. Defaults to 2.
     """
-    powers = np.abs(widen(x))
+    powers = np.abs(x)
     powers **= p
     y = powers.sum(axis=_spatial(x), keepdims=True)
     y **= 1 / p
-    return narrow(y, x.dtype)
+    return y
 
 
 @vjp("GlobalLpPool")

@@ -10,10 +10,11 @@ from trainer.core.define import Array, T, Tind, op, vjp
 from trainer.core.errors import GradientError, OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.adjoint import zeros
-from trainer.ops.precision import narrow, widen
+from trainer.ops.ieee import widen, widened
 
 
 @op("NegativeLogLikelihoodLoss")
+@widened
 def negative_log_likelihood_loss(
     input: T, target: Tind, weight: T | None = None, *, ignore_index=None, reduction="mean"
 ) -> T:
@@ -32,7 +33,7 @@ def negative_log_likelihood_loss(
         ignore_index: A target that does not count. Defaults to none.
         reduction: "none", "sum" or "mean" (weighted). Defaults to "mean".
     """
-    return narrow(_loss(widen(input), target, weight, ignore_index, reduction), input.dtype)
+    return _loss(input, target, weight, ignore_index, reduction)
 
 
 @vjp("NegativeLogLikelihoodLoss")
@@ -72,8 +73,8 @@ def softmax_cross_entropy_loss(
         The loss and, if two outputs are asked for, the log-probabilities [N, C, ...].
     """
     log_prob = _log_softmax(widen(scores))
-    loss = narrow(_loss(log_prob, labels, weights, ignore_index, reduction), scores.dtype)
-    return (loss, narrow(log_prob, scores.dtype))[:outputs]
+    loss = _loss(log_prob, labels, widen(weights), ignore_index, reduction)
+    return (loss.astype(scores.dtype), log_prob.astype(scores.dtype, copy=False))[:outputs]
 
 
 @vjp("SoftmaxCrossEntropyLoss", outputs=2)
@@ -116,7 +117,7 @@ def _loss(
     loss = -np.take_along_axis(log_prob, np.expand_dims(safe, 1), 1).squeeze(1)
     counts = valid.astype(loss.dtype)
     if weight is not None:
-        counts *= weight.astype(loss.dtype)[safe]
+        counts *= weight[safe]
     loss *= counts
     if reduction == "none":
         return loss

@@ -12,7 +12,7 @@ import numpy as np
 from trainer.core.define import Array, T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
-from trainer.ops.precision import narrow, widen
+from trainer.ops.ieee import widen, widened
 from trainer.ops.standardization import (
     across_channels,
     as_dtype,
@@ -59,7 +59,8 @@ def layer_normalization(
     if b is not None:
         y += b
     row = (*x.shape[:axis], *(1,) * (x.ndim - axis))
-    return (narrow(y, x.dtype), mean.reshape(row), inverse.reshape(row))[:outputs]
+    y = y.astype(x.dtype, copy=False)
+    return (y, mean.reshape(row), inverse.reshape(row))[:outputs]
 
 
 @vjp("LayerNormalization", outputs=3)
@@ -84,6 +85,7 @@ def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis):
 
 
 @op("InstanceNormalization")
+@widened
 def instance_normalization(input: T, scale: T, b: T, *, epsilon=1e-5) -> T:
     """Bring each channel of each image to mean 0 and variance 1, then scale and shift.
 
@@ -105,6 +107,7 @@ def _instance_normalization_vjp(g, _y, x, scale, _b, *, epsilon):
 
 
 @op("GroupNormalization")
+@widened
 def group_normalization(x: T, scale: T, bias: T, *, num_groups, epsilon=1e-5, stash_type=1) -> T:
     """Bring each group of channels of each image to mean 0 and variance 1, then scale and shift.
 
@@ -130,6 +133,7 @@ def _group_normalization_vjp(g, _y, x, scale, _bias, *, num_groups, epsilon):
 
 
 @op("MeanVarianceNormalization")
+@widened
 def mean_variance_normalization(x: T, *, axes=(0, 2, 3)) -> T:
     """Bring all elements along some axes to mean 0 and variance 1.
 
@@ -137,11 +141,11 @@ def mean_variance_normalization(x: T, *, axes=(0, 2, 3)) -> T:
         x: Any Tensor.
         axes: The axes. Defaults to all of an image but the channels.
     """
-    wide, along = widen(x), tuple(axes)
-    centered = wide - wide.mean(axis=along, keepdims=True)
+    along = tuple(axes)
+    centered = x - x.mean(axis=along, keepdims=True)
     deviation = np.sqrt(np.square(centered).mean(axis=along, keepdims=True))
     centered /= deviation + _NEVER_ZERO
-    return narrow(centered, x.dtype)
+    return centered
 
 
 @vjp("MeanVarianceNormalization")
@@ -167,12 +171,11 @@ def _standardize_rows(rows: Array, epsilon: float) -> tuple[Array, Array, Array]
 
 
 def _group_normalization(x: Array, scale: Array, b: Array, groups: int, epsilon: float) -> Array:
-    wide = widen(x)
-    rows = wide.reshape(x.shape[0] * groups, prod(x.shape[1:]) // max(groups, 1))
+    rows = x.reshape(x.shape[0] * groups, prod(x.shape[1:]) // max(groups, 1))
     y = _standardize_rows(rows, epsilon)[0].reshape(x.shape)
     y *= _per_channel(scale, x.shape[1]).reshape(across_channels(x.ndim))
     y += _per_channel(b, x.shape[1]).reshape(across_channels(x.ndim))
-    return narrow(y, x.dtype)
+    return y
 
 
 def _per_channel(values: Array, channels: int) -> Array:

@@ -12,8 +12,8 @@ from trainer.core.define import T1, T2, Array, T, op, vjp
 from trainer.core.errors import GradientError, OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.adjoint import zeros
+from trainer.ops.ieee import widened
 from trainer.ops.norm import direction, over
-from trainer.ops.precision import narrow, widen
 from trainer.ops.window import Window, slide
 
 
@@ -124,6 +124,7 @@ def _max_unpool_vjp(g, _y, _x, i, _shape=None, *, kernel_shape, pads, strides):
 
 
 @op("AveragePool")
+@widened
 def average_pool(
     x: T,
     *,
@@ -153,9 +154,9 @@ def average_pool(
         strides: The step of the window, per spatial axis. Defaults to 1.
     """
     window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    y = _combine(window.pad(widen(x)), window, np.add)
+    y = _combine(window.pad(x), window, np.add)
     y /= _divisors(window, count_include_pad, pads, auto_pad, y.dtype)
-    return narrow(y, x.dtype)
+    return y
 
 
 @vjp("AveragePool")
@@ -168,6 +169,7 @@ def _average_pool_vjp(
 
 
 @op("LpPool")
+@widened
 def lp_pool(
     x: T,
     *,
@@ -192,11 +194,11 @@ def lp_pool(
         strides: The step of the window, per spatial axis. Defaults to 1.
     """
     window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    powers = np.abs(window.pad(widen(x)))
+    powers = np.abs(window.pad(x))
     powers **= p
     y = _combine(powers, window, np.add)
     y **= 1 / p
-    return narrow(y, x.dtype)
+    return y
 
 
 @vjp("LpPool")

@@ -9,11 +9,12 @@ import numpy as np
 from trainer.core.define import T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
+from trainer.ops.ieee import widened
 from trainer.ops.norm import direction, over
-from trainer.ops.precision import narrow, widen
 
 
 @op("LpNormalization")
+@widened
 def lp_normalization(input: T, *, axis=-1, p=2) -> T:
     """Divide by the norm along an axis; where that is 0, so is the result.
 
@@ -29,13 +30,12 @@ def lp_normalization(input: T, *, axis=-1, p=2) -> T:
     """
     if p not in (1, 2):
         raise OperatorError(f"the norm is 1 or 2, not {p}")
-    wide = widen(input)
-    powers = np.abs(wide) if p == 1 else np.square(wide)
+    powers = np.abs(input) if p == 1 else np.square(input)
     norm = powers.sum(axis=axis, keepdims=True)
     if p == 2:
         norm = np.sqrt(norm)
     norm[norm == 0] = 1
-    return narrow(wide / norm, input.dtype)
+    return input / norm
 
 
 @vjp("LpNormalization")
@@ -47,6 +47,7 @@ def _lp_normalization_vjp(g, y, x, *, axis, p):
 
 
 @op("LRN")
+@widened
 def lrn(x: T, *, size, alpha=1e-4, beta=0.75, bias=1.0) -> T:
     """Divide by (bias + alpha / size * the sum of squares over `size` neighboring channels)^beta.
 
@@ -61,18 +62,17 @@ def lrn(x: T, *, size, alpha=1e-4, beta=0.75, bias=1.0) -> T:
         Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep Convolutional Neural
         Networks, 2012, section 3.3.
     """
-    wide = widen(x)
     before, after = (size - 1) // 2, size // 2
-    squares = np.zeros((x.shape[0], before + x.shape[1] + after, *x.shape[2:]), wide.dtype)
-    np.square(wide, out=squares[:, before : before + x.shape[1]])
+    squares = np.zeros((x.shape[0], before + x.shape[1] + after, *x.shape[2:]), x.dtype)
+    np.square(x, out=squares[:, before : before + x.shape[1]])
     sums = squares[:, : x.shape[1]].copy()
     for shift in range(1, size):
         sums += squares[:, shift : shift + x.shape[1]]
     sums *= alpha / size
     sums += bias
     sums **= -beta
-    sums *= wide
-    return narrow(sums, x.dtype)
+    sums *= x
+    return sums
 
 
 @vjp("LRN")
