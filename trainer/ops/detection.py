@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
-from trainer.core.define import Array, Int64, no_gradient, op
-
-Float32: TypeAlias = Array
+from trainer.core.define import Float32, Int64, no_gradient, op
 
 
 @op("NonMaxSuppression")

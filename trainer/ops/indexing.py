@@ -111,10 +111,12 @@ def one_hot(indices: T1, depth: T2, values: T3, *, axis: int = -1) -> T3:
         axis: Which axis of the result the vectors lie along. Defaults to the last.
     """
     size = int(depth.item())
-    axis %= indices.ndim + 1
-    classes = np.arange(size).reshape([-1] + [1] * (indices.ndim - axis))
-    index = np.expand_dims(indices, axis)
-    return np.where((index == classes) | (index + size == classes), values[1], values[0])
+    index = indices.astype(np.int64).reshape(-1)
+    index = np.where(index < 0, index + size, index)
+    hot = np.full((index.size, size), values[0])
+    rows = np.flatnonzero((index >= 0) & (index < size))
+    hot[rows, index[rows]] = values[1]
+    return np.moveaxis(hot.reshape(*indices.shape, size), -1, axis)
 
 
 @vjp("OneHot")

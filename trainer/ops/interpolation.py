@@ -27,7 +27,7 @@ class Interpolation(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def interpolation(
+def interpolate_axis(
     n: int,
     size: int,
     scale: float,

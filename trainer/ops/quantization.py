@@ -42,10 +42,10 @@ def quantize_linear(
     dtype = element_type(output_dtype or 2) if y_zero_point is None else y_zero_point.dtype
     scale = _repeated(y_scale, x.shape, axis, block_size)
     wide = element_type(precision) if precision else x.dtype
-    y = x.astype(wide, copy=False) / scale.astype(wide, copy=False)
+    y = np.asarray(x.astype(wide, copy=False) / scale.astype(wide, copy=False))
     if not _is_integer(dtype):
         return convert(y, dtype, saturate)
-    y = np.rint(y).astype(np.float32, copy=False)
+    y = np.rint(y, out=y).astype(np.float32, copy=False)
     if y_zero_point is not None:
         y += _repeated(y_zero_point, x.shape, axis, block_size).astype(np.float32)
     return np.clip(y, *_range(dtype), out=y).astype(dtype)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
-from trainer.core.define import T1, T2, Array, Int64, op, vjp
+from trainer.core.define import T1, T2, Float32, Int64, op, vjp
 from trainer.core.dtypes import is_float
 from trainer.core.tensor import apply, as_tensor
 from trainer.ops.adjoint import put_back
-from trainer.ops.interpolation import interpolation
-
-Float32: TypeAlias = Array
+from trainer.ops.interpolation import interpolate_axis
 
 
 @op("Resize")
@@ -113,7 +109,7 @@ def _steps(shape, roi, scales, sizes, *, axes, keep_aspect_ratio_policy, **how):
         ends = roi.tolist()
     parts = zip(ends[: len(where)], ends[len(where) :], strict=True)
     return [
-        (axis, interpolation(n, size, factor, *part, **how))
+        (axis, interpolate_axis(n, size, factor, *part, **how))
         for axis, n, size, factor, part in zip(where, lengths, new, factors, parts, strict=True)
         if (size, factor, part) != (n, 1.0, (0.0, 1.0))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -190,7 +191,11 @@ def split(
         raise ValueError("give the sizes of the parts, split, or their number, num_outputs")
     if sum(parts) != size:
         raise ValueError(f"the parts {parts} do not add up to {size}")
-    return tuple(np.split(input, np.cumsum(parts[:-1], dtype=np.int64), axis))
+    before = (slice(None),) * (axis % input.ndim)
+    ends = list(accumulate(parts))
+    return tuple(
+        input[(*before, slice(end - part, end))] for part, end in zip(parts, ends, strict=True)
+    )
 
 
 @vjp("Split")
