@@ -5,7 +5,7 @@ import pytest
 
 from tests.oracle import oracle
 from tests.trainer.ops.case import Case, all_cases, ids
-from tests.trainer.ops.differentiation import function_of, pull_back
+from tests.trainer.ops.differentiation import forward, function_of, pull_back
 from trainer.core.tensor import wrap
 
 torch = oracle("torch")
@@ -23,11 +23,11 @@ def test_value_and_gradient_are_those_of_torch(case: Case) -> None:
         given[place].requires_grad_()
     result = case.torch(*given)
     expected = list(result) if isinstance(result, tuple | list) else [result]
-    function, inputs = function_of(case)
-    computed = function(*inputs)
-    for y, wanted in zip(computed, expected, strict=False):
+    for y, wanted in zip(forward(case), expected, strict=False):
         close(y.numpy(), wanted)
     if places:
+        function, inputs = function_of(case)
+        computed = function(*inputs)
         generator = np.random.default_rng(0)
         seeds = [np.asarray(generator.standard_normal(y.shape), y.dtype) for y in computed]
         gradients = pull_back(function, inputs, [wrap(seed) for seed in seeds])
