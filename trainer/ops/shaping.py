@@ -105,7 +105,13 @@ def unsqueeze(data: T, axes: Int64) -> T:
         data: Any Tensor.
         axes: Where they stand in the result.
     """
-    return np.expand_dims(data, tuple(np.asarray(axes).ravel().tolist()))  # one may come alone
+    places = np.asarray(axes).ravel().tolist()  # one may come alone
+    rank = data.ndim + len(places)
+    added = {axis + rank if axis < 0 else axis for axis in places}
+    if len(added) < len(places) or not added <= set(range(rank)):
+        raise ValueError(f"the axes {places} are not {len(places)} different ones of {rank}")
+    sizes = iter(data.shape)
+    return data.reshape([1 if axis in added else next(sizes) for axis in range(rank)])
 
 
 @vjp("Unsqueeze")
