@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from trainer.terminal import AsJson, command_line, near, print_json
+
 if TYPE_CHECKING:
     from trainer.loop import Epoch
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    help="Train models from recipes.",
-    pretty_exceptions_enable=False,
-)
+app = command_line("Train models from recipes.")
 
 RecipePath = Annotated[
     Path, typer.Argument(help="A folder with a recipe.toml, or the file itself.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
-
-
-@app.callback()
-def main() -> None:
-    """Train models from recipes."""
 
 
 @app.command()
@@ -53,11 +44,11 @@ def train(
         done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step)
     last = done.history[-1]
     if json:
-        _print_json(
+        print_json(
             {"run": str(done.folder), "epoch": last.number, "loss": last.loss} | last.validation
         )
     else:
-        typer.echo(f"{read.name}: {_summary(last)}\nkept in {_near(done.folder)}")
+        typer.echo(f"{read.name}: {_summary(last)}\nkept in {near(done.folder)}")
 
 
 @app.command()
@@ -69,7 +60,7 @@ def evaluate(recipe: RecipePath, json: AsJson = False) -> None:
     read = Recipe.read(recipe)
     measured = run.assess(read)
     if json:
-        _print_json(measured)
+        print_json(measured)
     else:
         typer.echo(f"{read.name}: " + ", ".join(f"{k} {v:.4f}" for k, v in measured.items()))
 
@@ -123,14 +114,3 @@ class Watch:
 def _summary(epoch: Epoch) -> str:
     measured = "".join(f", held-out {k} {v:.4f}" for k, v in epoch.validation.items())
     return f"epoch {epoch.number}: loss {epoch.loss:.4f}{measured}"
-
-
-def _near(path: Path) -> Path:
-    """A path as a person at this prompt would write it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value))

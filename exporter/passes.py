@@ -1,0 +1,94 @@
+"""Small rewrites of a Graph before it is written; each returns a Graph that computes the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from trainer.core.graph import Equation, Graph, Value
+
+
+def without_identities(graph: Graph) -> Graph:
+    """No operator passes a value on unchanged, except from an input or a constant to an output."""
+    outputs = {value.name for value in graph.outputs}
+    produced = {name for equation in graph.equations for name in equation.outputs}
+    names: dict[str, str] = {}
+    kept = []
+    for equation in graph.equations:
+        if equation.op != "Identity":
+            kept.append(equation)
+            continue
+        source, result = equation.inputs[0], equation.outputs[0]
+        source = names.get(source, source)
+        if result not in outputs:
+            names[result] = source
+        elif source in produced and source not in outputs and source not in names.values():
+            names[source] = result
+        else:
+            kept.append(equation)
+    resolved = {name: _last(name, names) for name in names}
+    return renamed(replace(graph, equations=tuple(kept)), resolved)
+
+
+def without_dead_ends(graph: Graph) -> Graph:
+    """Only operators and constants that an output depends on."""
+    needed = {value.name for value in graph.outputs}
+    kept: list[Equation] = []
+    for equation in reversed(graph.equations):
+        if needed.intersection(equation.outputs):
+            kept.append(equation)
+            needed.update(_reads(equation))
+    constants = {name: array for name, array in graph.constants.items() if name in needed}
+    return replace(graph, equations=tuple(reversed(kept)), constants=constants)
+
+
+def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """The same graph with other names, in subgraphs, too."""
+
+    def of(name: str) -> str:
+        return names.get(name, name)
+
+    def value(old: Value) -> Value:
+        return replace(old, name=of(old.name))
+
+    def attribute(old: Any) -> Any:
+        return renamed(old, names) if isinstance(old, Graph) else old
+
+    return replace(
+        graph,
+        inputs=tuple(map(value, graph.inputs)),
+        outputs=tuple(map(value, graph.outputs)),
+        equations=tuple(
+            replace(
+                equation,
+                inputs=tuple(map(of, equation.inputs)),
+                outputs=tuple(map(of, equation.outputs)),
+                attrs={key: attribute(a) for key, a in equation.attrs.items()},
+            )
+            for equation in graph.equations
+        ),
+        constants={of(name): array for name, array in graph.constants.items()},
+    )
+
+
+def all_names(graph: Graph) -> set[str]:
+    """Every name that a graph uses, the absent input's empty name excepted."""
+    found = {value.name for value in (*graph.inputs, *graph.outputs)} | graph.constants.keys()
+    for equation in graph.equations:
+        found.update(_reads(equation), equation.outputs)
+    return found - {""}
+
+
+def _reads(equation: Equation) -> Iterator[str]:
+    """The names an operator uses, those that its subgraphs take from around them included."""
+    yield from equation.inputs
+    for attribute in equation.attrs.values():
+        if isinstance(attribute, Graph):
+            yield from all_names(attribute)
+
+
+def _last(name: str, names: Mapping[str, str]) -> str:
+    while name in names:
+        name = names[name]
+    return name
