@@ -45,6 +45,7 @@ class Graph:
         equations: The operators.
         constants: Arrays by name: parameters and other values that are part of the graph.
         name: The name it carries in ONNX.
+        known: Dtype and shape of what the operators make, as far as capture saw them.
     """
 
     inputs: tuple[Value, ...]
@@ -52,6 +53,7 @@ class Graph:
     equations: tuple[Equation, ...]
     constants: dict[str, Array]
     name: str = "tapeline"
+    known: Mapping[str, Value] = field(default_factory=dict)
 
     def canonical(self) -> tuple[Any, ...]:
         """The structure without the names: two graphs are the same if these are equal."""

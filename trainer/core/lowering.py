@@ -84,6 +84,7 @@ class _Lowering:
         self.equations: list[Equation] = []
         self.constants: dict[str, Array] = {}
         self.known: dict[Any, str] = {}
+        self.values: dict[str, Value] = {}
         self.counts: Counter[str] = Counter()
         self.finals = self._final_names()
         self.line: tuple[str, int] | None = None
@@ -120,7 +121,8 @@ class _Lowering:
         inputs = tuple(
             Value(name, base.values[name].dtype, self._input_shape(name, draws)) for name in names
         )
-        return Graph(inputs, outputs, tuple(self.equations), self.constants), draws
+        equations = tuple(self.equations)
+        return Graph(inputs, outputs, equations, self.constants, known=self.values), draws
 
     # Operators.
 
@@ -156,6 +158,8 @@ class _Lowering:
         for k in range(len(node.results)):
             outputs.append(self.finals.get((node, k)) or self._fresh(node.op.name))
             self.names[node, k] = outputs[-1]
+            results = [node.results[k], *[o.results[k] for o in others if o is not None]]
+            self.values[outputs[-1]] = _seen(outputs[-1], results)
         self.equations.append(
             Equation(
                 node.op.name, tuple(inputs), tuple(outputs), node.attrs, node.op.domain, node.line
@@ -347,6 +351,18 @@ def _collect(run: Trace) -> list[Node]:
                 found.add(parent[0])
                 stack.append(parent[0])
     return sorted((node for node in found if node.op is not None), key=lambda node: node.order)
+
+
+def _seen(name: str, results: list[Array]) -> Value:
+    """Dtype and shape of a result, without the sizes in which the runs differ."""
+    first = results[0]
+    sizes = zip(*[y.shape for y in results], strict=True) if _same_rank(results) else None
+    shape = None if sizes is None else tuple(n[0] if len({*n}) == 1 else None for n in sizes)
+    return Value(name, first.dtype, shape)
+
+
+def _same_rank(results: list[Array]) -> bool:
+    return len({y.ndim for y in results}) == 1
 
 
 def _short(array: Array) -> str:
