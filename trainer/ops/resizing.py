@@ -137,6 +137,6 @@ def _taken_back(g, source, axis, size):
     """Add what was repeated; by a whole number of times it is a sum."""
     new, before, after = g.shape[axis], g.shape[:axis], g.shape[axis + 1 :]
     times = new // size
-    if source.tolist() == [i // times for i in range(new)]:
+    if times and source.tolist() == [i // times for i in range(new)]:
         return g.reshape(*before, size, times, *after).sum(axis=axis + 1)
     return put_back(g, as_tensor(source), axis, (*before, size, *after))

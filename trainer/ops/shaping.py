@@ -94,7 +94,9 @@ def squeeze(data: T, axes: Int64 | None = None) -> T:
 def _squeeze_vjp(g, _y, _data, axes=None):
     if axes is None:
         axes = [axis for axis, size in enumerate(_data.shape) if size == 1]
-    return apply("Unsqueeze", g, axes) if len(axes) else g
+        if not axes:
+            return g
+    return apply("Unsqueeze", g, axes)
 
 
 @op("Unsqueeze")
