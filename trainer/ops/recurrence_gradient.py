@@ -1,0 +1,177 @@
+"""What the gradient rules of RNN, GRU and LSTM share: the walk back through time, in each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.core.tensor import Tensor, apply
+from trainer.ops.adjoint import flip, zeros
+from trainer.ops.recurrence import BACKWARDS
+
+
+class Passage(NamedTuple):
+    """One direction of a layer, its sequences turned so that time runs forwards.
+
+    Attributes:
+        x: Inputs [time, N, inputs].
+        w: Weights of the inputs.
+        r: Weights of the state.
+        b: Biases of the inputs and of the state [2, ...], or `None`.
+        starts: The states to start from [1, N, hidden].
+        h: The state after each time [time, N, hidden].
+        before: The state before each time.
+        by_h: The gradient of `h` time by time, or `None`.
+        by_ends: The gradients of the last states [1, N, hidden].
+        alive: 1 where a sequence is not over [time, N, 1], or `None` if all are as long.
+    """
+
+    x: Tensor
+    w: Tensor
+    r: Tensor
+    b: Tensor | None
+    starts: list[Tensor]
+    h: Tensor
+    before: Tensor
+    by_h: list[Tensor] | None
+    by_ends: list[Tensor]
+    alive: Tensor | None
+
+    def from_inputs(self) -> Tensor:
+        """What the inputs add to what goes into the activations, for all times."""
+        rows = self.x @ self.w.T
+        return rows if self.b is None else rows + self.b[0]
+
+    def from_states(self) -> Tensor:
+        """What the states before add to it."""
+        rows = self.before @ self.r.T
+        return rows if self.b is None else rows + self.b[1]
+
+    def held(self, slope: Tensor) -> Tensor:
+        """A slope that is 0 where a sequence is over."""
+        return slope if self.alive is None else slope * self.alive
+
+    def kept(self, share: Tensor) -> Tensor:
+        """The share of a state that is passed on: all of it where a sequence is over."""
+        return share if self.alive is None else share * self.alive + (1.0 - self.alive)
+
+    def walk_back(
+        self, step: Callable[[int, Tensor], tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """From the gradient of each state to that of what went into the activations.
+
+        Args:
+            step: From a time and the gradient of its state to the gradient of what went into the
+                activations and that of the state before.
+
+        Returns:
+            The first of these for all times, and the gradient of the initial state.
+        """
+        over = None if self.alive is None else by_time(1.0 - self.alive)
+        by_state, made = self.by_ends[0], []
+        for t in reversed(range(self.x.shape[0])):
+            if self.by_h is not None:
+                by_state = by_state + self.by_h[t]
+            a, earlier = step(t, by_state)
+            by_state = earlier if over is None else earlier + by_state * over[t]
+            made.append(a)
+        return apply("Concat", *reversed(made), axis=0), by_state
+
+    def by_weights(self, a: Tensor, a_of_states: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of inputs, weights and biases.
+
+        Args:
+            a: The gradient of `from_inputs()`.
+            a_of_states: The gradient of `from_states()`.
+        """
+        biases = [rows.sum(axis=(0, 1)) for rows in (a, a_of_states)]
+        return (
+            a @ self.w,
+            over_time(a, self.x),
+            over_time(a_of_states, self.before),
+            apply("Concat", *biases, axis=0),
+        )
+
+
+def by_time(x: Tensor) -> list[Tensor]:
+    """The rows [1, ...] of a Tensor."""
+    return list(apply("Split", x, axis=0, num_outputs=x.shape[0]))
+
+
+def over_time(a: Tensor, x: Tensor) -> Tensor:
+    """The gradient of weights that turn `x` into something whose gradient is `a`."""
+    return a.reshape(-1, a.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+
+
+def by_direction(
+    gradients: tuple[Tensor | None, ...],
+    y: Tensor,
+    inputs: tuple[Any, ...],
+    direction: str,
+    layout: int,
+    rule: Callable[[int, Passage], tuple[Tensor, ...]],
+) -> list[Tensor | None]:
+    """The gradients of a layer by its inputs, from those in each direction.
+
+    Args:
+        gradients: Of all states and of the last ones.
+        y: All states.
+        inputs: x, w, r, b, sequence_lens and the initial states.
+        direction: forward, reverse or bidirectional.
+        layout: 1 if the batch comes before time and directions, else 0.
+        rule: From the number of a direction and its passage to the gradients of x, w, r, b and the
+            initial states.
+    """
+    x, w, r, b, lengths, *starts = inputs
+    by_y, *by_ends = (*gradients, None, None)[: len(starts) + 1]
+    if layout:
+        x, y = x.transpose(0, 1), y.permute(1, 2, 0, 3)
+        by_y = None if by_y is None else by_y.permute(1, 2, 0, 3)
+        starts = [None if v is None else v.transpose(0, 1) for v in starts]
+        by_ends = [None if v is None else v.transpose(0, 1) for v in by_ends]
+    time, batch, _ = x.shape
+    nothing = zeros([1, batch, r.shape[-1]], x)
+    alive = None
+    if lengths is not None:
+        steps = np.arange(time, dtype=np.int32).reshape(-1, 1)
+        alive = apply("Less", steps, lengths).cast(x.dtype).unsqueeze(-1)
+    found = []
+    for d, backwards in enumerate(BACKWARDS[direction]):
+        h = _turned(y[:, d], backwards, lengths)
+        by_h = None if by_y is None else _turned(by_y[:, d], backwards, lengths)
+        if by_h is not None and alive is not None:
+            by_h = by_h * alive  # where a sequence is over, `y` is 0 whatever the state
+        begin = [nothing if v is None else v[d : d + 1] for v in starts]
+        passage = Passage(
+            x=_turned(x, backwards, lengths),
+            w=w[d],
+            r=r[d],
+            b=None if b is None else b[d].reshape(2, -1),
+            starts=begin,
+            h=h,
+            before=apply("Concat", begin[0], h[:-1], axis=0) if time > 1 else begin[0],
+            by_h=None if by_h is None else by_time(by_h),
+            by_ends=[nothing if v is None else v[d : d + 1] for v in by_ends],
+            alive=alive,
+        )
+        by_x, by_w, by_r, by_b, *by_starts = rule(d, passage)
+        weights = [v.unsqueeze(0) for v in (by_w, by_r, by_b)]
+        found.append([_turned(by_x, backwards, lengths), *weights, *by_starts])
+    xs, *others = zip(*found, strict=True)
+    by_x = xs[0] if len(xs) == 1 else xs[0] + xs[1]
+    by_w, by_r, by_b, *by_starts = (apply("Concat", *parts, axis=0) for parts in others)
+    if layout:
+        by_x, by_starts = by_x.transpose(0, 1), [v.transpose(0, 1) for v in by_starts]
+    return [by_x, by_w, by_r, by_b, None, *by_starts]
+
+
+def _turned(x: Tensor, backwards: bool, lengths: Tensor | None) -> Tensor:
+    """Sequences [time, N, ...] turned around in time, each within its length."""
+    if not backwards:
+        return x
+    if lengths is None:
+        return flip(x, 0)
+    turned: Tensor = apply("ReverseSequence", x, lengths.cast(np.int64))
+    return turned
