@@ -1,0 +1,1 @@
+"""What is measured, beside the others: each engine in a process of its own."""

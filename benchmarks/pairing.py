@@ -1,4 +1,4 @@
-"""Runs engines in processes of their own, in turn, and compares medians: the machine drifts, ratios do not."""
+"""Runs engines in processes of their own, in turn, and compares medians: machines drift, ratios stay."""
 
 import json
 import os

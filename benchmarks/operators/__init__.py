@@ -1,0 +1,1 @@
+"""Eager operators beside PyTorch."""

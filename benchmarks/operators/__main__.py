@@ -1,4 +1,4 @@
-"""Eager operators, forward and backward, against PyTorch eager: `python -m benchmarks.operators [work ...]`."""
+"""Eager operators, forward and backward, beside PyTorch: `python -m benchmarks.operators [work ...]`."""
 
 import math
 import sys
