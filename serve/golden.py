@@ -25,11 +25,11 @@ def read(folder: Path) -> tuple[Arrays, Arrays] | None:
         LoadError: The file is damaged.
     """
     try:
-        with np.load(folder / NAME, allow_pickle=False) as archive:
+        with (folder / NAME).open("rb") as file, np.lib.npyio.NpzFile(file) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise LoadError(f"{NAME} is damaged: {error}.") from error
     inputs = {n.removeprefix("input/"): a for n, a in arrays.items() if n.startswith("input/")}
     outputs = {n.removeprefix("output/"): a for n, a in arrays.items() if n.startswith("output/")}

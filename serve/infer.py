@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from serve.errors import InvalidArgument
+from serve.errors import InvalidArgument, Unavailable
 from serve.servable import QUICK, Feeds, Run, Servable
 from serve.signature import Signature
 from serve.tensors import describe
@@ -83,10 +83,14 @@ class Inference:
             return servable.run(feeds, names)
         await self._budget.acquire(servable.threads)
         run = Run()
+        try:
+            computing = asyncio.get_running_loop().run_in_executor(
+                self._pool, servable.run, feeds, names, run
+            )
+        except RuntimeError as error:  # the pool is shut down
+            self._budget.release(servable.threads)
+            raise Unavailable("The server is stopping.") from error
         self._runs.add(run)
-        computing = asyncio.get_running_loop().run_in_executor(
-            self._pool, servable.run, feeds, names, run
-        )
         computing.add_done_callback(partial(self._ended, run, servable.threads))
         try:
             return await asyncio.shield(computing)  # the thread goes on until its next operator

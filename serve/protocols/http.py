@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -54,6 +55,8 @@ async def respond(
         return
     except ServeError as error:
         status, body, extra = error.status, dumps({"error": str(error)}), error.headers
+    except asyncio.CancelledError:  # uvicorn does it to what outlasts the limit at the end
+        status, body = 503, b'{"error":"The server is stopping: the request was ended."}'
     except Exception:
         logger.exception("%s %s failed", scope["method"], scope["path"])
         status, body = 500, b'{"error":"Internal error: the log of the server says more."}'

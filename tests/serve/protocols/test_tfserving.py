@@ -1,0 +1,307 @@
+"""TensorFlow Serving's REST API, asked over HTTP; the rules are those of its documentation and code."""
+
+import json
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.serve.process import Client
+
+WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+
+
+def predict(client: Client, model: str, body: Any, target: str = "") -> tuple[int, Any]:
+    return client.post(f"/v1/models/{model}{target}:predict", body)
+
+
+def refused(client: Client, model: str, body: Any, status: int = 400) -> str:
+    """The message of a refusal, which must be JSON of this form."""
+    given, answer = predict(client, model, body)
+    assert given == status, answer
+    assert list(answer) == ["error"]
+    assert client.headers["content-type"] == "application/json"
+    return answer["error"]
+
+
+def test_the_example_of_the_documentation(client: Client) -> None:
+    given = predict(client, "half_plus_two", {"instances": [1.0, 2.0, 5.0]})
+    assert given == (200, {"predictions": [2.5, 3.0, 4.5]})
+
+
+@pytest.mark.parametrize("target", ["", "/versions/1", "/versions/001"])
+def test_the_newest_version_or_the_one_asked_for(client: Client, target: str) -> None:
+    assert predict(client, "half_plus_two", {"instances": [2]}, target)[1]["predictions"] == [3.0]
+
+
+def test_paths_are_case_insensitive_and_names_are_decoded(client: Client) -> None:
+    assert client.post("/V1/Models/half_plus_two:PREDICT", {"instances": [2]})[0] == 200
+    assert client.post("/v1/models/with%20space:predict", {"instances": [2]})[0] == 200
+
+
+def test_rows_are_a_batch(client: Client) -> None:
+    rows = [[1, 2, 3], [4, 5, 6]]
+    expected = (np.array(rows, np.float32) @ WEIGHTS).tolist()
+    assert client.predict("linear", rows) == expected
+    assert client.predict("linear", [{"x": row} for row in rows]) == expected
+
+
+def test_rows_of_several_inputs_give_rows_of_several_outputs(client: Client) -> None:
+    rows = [{"a": 3, "b": 1}, {"b": 4, "a": 2}]
+    assert client.predict("sum_and_difference", rows) == [
+        {"sum": 4.0, "difference": 2.0},
+        {"sum": 6.0, "difference": -2.0},
+    ]
+
+
+def test_columns(client: Client) -> None:
+    x = [[1, 2, 3]]
+    expected = (200, {"outputs": [[22.0, 28.0]]})
+    assert predict(client, "linear", {"inputs": x}) == expected
+    assert predict(client, "linear", {"inputs": {"x": x, "ignored": 1}}) == expected
+    columns = {"a": [1, 2], "b": [3, 5]}
+    assert predict(client, "sum_and_difference", {"inputs": columns}) == (
+        200,
+        {"outputs": {"sum": [4.0, 7.0], "difference": [-2.0, -3.0]}},
+    )
+
+
+def test_a_scalar_output_exists_in_columns_only(client: Client) -> None:
+    assert predict(client, "total", {"inputs": [1, 2]}) == (200, {"outputs": 3.0})
+    assert "has no shape information" in refused(client, "total", {"instances": [1, 2]})
+
+
+def test_text_and_base64(client: Client) -> None:
+    instances = ["größer", {"b64": "YmV0YQ=="}]
+    assert client.predict("text", instances) == ["größer", "beta"]
+    assert client.predict("bytes", instances) == [{"b64": "Z3LDtsOfZXI="}, {"b64": "YmV0YQ=="}]
+    assert client.predict("text", [{"text": "a"}, {"text": {"b64": "Yg=="}}]) == ["a", "b"]
+
+
+def test_non_finite_numbers_go_both_ways(client: Client) -> None:
+    body = '{"instances": [NaN, Infinity, -Infinity, 1e50]}'
+    status, answer = predict(client, "half_plus_two", body)
+    assert status == 200
+    nan, *rest = answer["predictions"]
+    assert math.isnan(nan)
+    assert rest == [math.inf, -math.inf, math.inf]
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("int64", [2**63 - 1, -(2**63)]),
+        ("int8", [127, -128]),
+        ("double", [0.1, 1e300, 5e-324]),
+        ("float16", [0.5, 65504.0]),
+        ("bool", [True, False]),
+    ],
+)
+def test_values_are_exact_in_every_type(client: Client, model: str, values: list[Any]) -> None:
+    given = client.predict(model, values)
+    assert given == values
+    assert list(map(type, given)) == list(map(type, values))
+
+
+def test_numbers_are_those_of_the_type_not_of_the_text(client: Client) -> None:
+    given = client.predict("half_plus_two", [0.2])
+    assert struct.pack("f", given[0]) == (np.float32(0.2) * np.float32(0.5) + 2).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "JSON Parse error: The document is empty"),
+        ("{", "JSON Parse error"),
+        ([1], "must be a JSON object"),
+        ({}, "Missing 'inputs' or 'instances' key"),
+        ({"instances": [1], "inputs": [1]}, "both 'inputs' or 'instances'"),
+        ({"instances": []}, "No values in 'instances' array."),
+        ({"instances": 1}, "Expecting 'instances' to be an array/list"),
+        ({"instances": [1], "signature_name": 3}, "'signature_name' key must be a string value."),
+        (
+            {"instances": [1], "signature_name": "x"},
+            'Serving signature name: "x" not found in signature def',
+        ),
+        (
+            {"instances": ["abc"]},
+            'JSON Value: "abc" Type: String is not of expected type: float',
+        ),
+        ({"instances": [None]}, "not of expected type: float"),
+        ({"instances": [True]}, "not of expected type: float"),
+        ({"instances": [1, [2]]}, "not of expected type: float"),
+        ({"instances": [[1], [2, 3]]}, "Encountered list at unexpected size: 2"),
+        ({"instances": [[1], [2]]}, "shape [N], given is [2, 1]"),
+        ({"instances": [{"y": 1}]}, "keys must be equal to: x"),
+        ({"instances": [{"x": 1}, {}]}, "keys must be equal to: x"),
+        ({"instances": [{"x": 1}, 2]}, "Mixed objects and values"),
+        ({"instances": [1, {"x": 2}]}, "Type: Object"),
+        ({"inputs": {"y": [1]}}, "Missing named input: x in 'inputs' object."),
+    ],
+)
+def test_wrong_requests_are_400(client: Client, body: Any, message: str) -> None:
+    assert message in refused(client, "half_plus_two", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"instances": [1]}, "keys must be equal to: a,b"),
+        ({"instances": [{"a": 1}]}, "keys must be equal to: a,b"),
+        ({"inputs": [1]}, "object with the keys: a,b"),
+        ({"inputs": {"a": [1]}}, "Missing named input: b"),
+        ({"inputs": {"a": [1, 2], "b": [1, 2, 3]}}, "ONNX Runtime"),
+    ],
+)
+def test_wrong_requests_to_several_inputs_are_400(client: Client, body: Any, message: str) -> None:
+    assert message in refused(client, "sum_and_difference", body)
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "message"),
+    [
+        ("int64", 1.0, "Type: Number is not of expected type: int64"),
+        ("int64", True, "Type: Boolean"),
+        ("int8", 128, "out of range for int8"),
+        ("bool", 1, "Type: Number is not of expected type: bool"),
+        ("text", 1, "Type: Number is not of expected type: string"),
+        ("text", {"b64": "%"}, "Unable to base64 decode"),
+    ],
+)
+def test_wrong_elements_are_400(client: Client, model: str, value: Any, message: str) -> None:
+    assert message in refused(client, model, {"instances": [value]})
+
+
+def test_text_after_the_value_and_unknown_keys_are_ignored(client: Client) -> None:
+    assert predict(client, "half_plus_two", '{"instances": [2], "more": {}} trailing')[0] == 200
+
+
+def test_unknown_models_and_versions_are_404(client: Client) -> None:
+    body = {"instances": [1]}
+    assert "Servable not found for request: Latest(nobody)" in refused(client, "nobody", body, 404)
+    status, answer = predict(client, "half_plus_two", body, "/versions/9")
+    assert status == 404
+    assert "Servable not found for request: Specific(half_plus_two, 9)" in answer["error"]
+    assert "version 1 failed: ONNX Runtime: " in refused(client, "broken", body, 404)
+
+
+@pytest.mark.parametrize("version", [str(2**63), "9" * 5000])
+def test_versions_have_64_bits(client: Client, version: str) -> None:
+    status, answer = predict(client, "half_plus_two", {"instances": [1]}, f"/versions/{version}")
+    assert status == 400
+    assert answer["error"].startswith("Failed to convert version: 9")
+
+
+def test_unknown_labels_are_400(client: Client) -> None:
+    status, answer = predict(client, "half_plus_two", {"instances": [1]}, "/labels/stable")
+    assert (status, answer) == (400, {"error": "Unrecognized servable version label: stable"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models/half_plus_two:predict"),
+        ("POST", "/v1/models/half_plus_two"),
+        ("POST", "/v1/models/half_plus_two:predict?x=1"),
+        ("POST", "/v1/models/half_plus_two:guess"),
+        ("POST", "/v1/models/half_plus_two/versions/one:predict"),
+        ("PUT", "/v1/models/half_plus_two:predict"),
+        ("DELETE", "/v1/models/half_plus_two"),
+        ("GET", "/v1/other"),
+        ("GET", "/v1/"),
+    ],
+)
+def test_other_paths_and_methods_are_malformed(client: Client, method: str, path: str) -> None:
+    status, answer = client.ask(method, path)
+    assert (status, answer) == (400, {"error": f"Malformed request: {method} {path}"})
+
+
+def test_an_encoded_slash_is_no_slash(client: Client) -> None:
+    status, answer = client.get("/v1/models/half_plus_two%2Fmetadata")
+    assert status == 404
+    assert "half_plus_two/metadata" in answer["error"]
+
+
+def test_status(client: Client) -> None:
+    ready = {
+        "version": "1",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
+    for target in ("", "/versions/1", "/labels/whatever"):
+        status, answer = client.get(f"/v1/models/linear{target}")
+        assert (status, answer) == (200, {"model_version_status": [ready]})
+    failed = client.get("/v1/models/broken")[1]["model_version_status"][0]
+    assert (failed["state"], failed["status"]["error_code"]) == ("END", "INTERNAL")
+    assert "Protobuf parsing failed" in failed["status"]["error_message"]
+    assert client.get("/v1/models/nobody") == (
+        404,
+        {"error": "Could not find any versions of model nobody"},
+    )
+    assert client.get("/v1/models/linear/versions/2") == (
+        404,
+        {"error": "Could not find version 2 of model linear"},
+    )
+
+
+def test_all_models_are_listed(client: Client) -> None:
+    status, answer = client.get("/v1/models")
+    names = [model["name"] for model in answer["models"]]
+    assert status == 200
+    assert names == sorted(names)
+    assert {"linear", "broken"} < set(names)
+    assert "recipe_only" not in names
+
+
+def test_metadata(client: Client) -> None:
+    def tensor(name: str, dtype: str, *sizes: int) -> dict[str, Any]:
+        dimensions = [{"size": str(size), "name": ""} for size in sizes]
+        shape = {"dim": dimensions, "unknown_rank": False}
+        return {"dtype": dtype, "tensor_shape": shape, "name": name}
+
+    signature = {
+        "inputs": {"x": tensor("x", "DT_FLOAT", -1, 3)},
+        "outputs": {"y": tensor("y", "DT_FLOAT", -1, 2)},
+        "method_name": "tensorflow/serving/predict",
+    }
+    expected = {
+        "model_spec": {"name": "linear", "signature_name": "", "version": "1"},
+        "metadata": {"signature_def": {"signature_def": {"serving_default": signature}}},
+    }
+    assert client.get("/v1/models/linear/metadata") == (200, expected)
+    assert client.get("/v1/models/linear/versions/1/metadata") == (200, expected)
+    assert client.get("/v1/models/broken/metadata")[0] == 404
+
+
+def test_compressed_requests(client: Client) -> None:
+    status, answer = client.post_gzip("/v1/models/half_plus_two:predict", {"instances": [2]})
+    assert (status, answer) == (200, {"predictions": [3.0]})
+    headers = {"Content-Encoding": "gzip"}
+    path = "/v1/models/half_plus_two:predict"
+    assert client.ask("POST", path, b'{"instances": [2]}', headers)[0] == 400
+    assert client.ask("POST", path, b"{}", {"Content-Encoding": "br"})[0] == 400
+
+
+def test_bodies_over_the_limit_are_413_also_when_they_were_compressed(client: Client) -> None:
+    body = {"instances": [0] * 500_000}
+    path = "/v1/models/half_plus_two:predict"
+    for status, answer in (client.post(path, body), client.post_gzip(path, body)):
+        assert status == 413
+        assert "larger than 1000000 bytes" in answer["error"]
+    assert client.predict("half_plus_two", [2]) == [3.0]  # on the same connection
+
+
+def test_a_body_in_chunks_is_read_whole_and_held_to_the_limit(client: Client) -> None:
+    def send(count: int) -> int:
+        parts = json.dumps({"instances": [0.5] * count}).encode()
+        chunks = (parts[i : i + 4096] for i in range(0, len(parts), 4096))
+        client.connection.request("POST", "/v1/models/half_plus_two:predict", chunks)
+        answer = client.connection.getresponse()
+        content = json.loads(answer.read())
+        assert answer.status != 200 or content["predictions"] == [2.25] * count
+        return answer.status
+
+    assert send(10_000) == 200
+    assert send(400_000) == 413

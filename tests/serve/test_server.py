@@ -1,0 +1,139 @@
+"""The server process: how it starts, swaps and ends."""
+
+import http.client
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serve import models
+from tests.serve.models import HALF_PLUS_TWO, publish
+from tests.serve.process import Server, wait_until
+
+
+def test_it_says_what_is_ready_and_where(tmp_path: Path) -> None:
+    publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    publish(tmp_path, "broken", 3, HALF_PLUS_TWO)
+    (tmp_path / "broken" / "3" / "model.onnx").write_bytes(b"")
+    with Server(tmp_path) as server:
+        wait_until(lambda: "iris 1 ready\n" in server.lines, "iris is announced")
+        assert f"serving on http://127.0.0.1:{server.port}\n" in server.lines
+        wait_until(lambda: server.errors, "broken is announced")
+        assert server.errors[0].startswith("ERROR: broken 3 failed: model.onnx has 0 bytes")
+    assert len(server.errors) == 1
+
+
+def test_a_server_without_models_waits_for_them(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        client = server.client()
+        assert client.get("/v2/health/live")[0] == 200
+        assert client.get("/v2/health/ready")[0] == 503
+        publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "iris is ready")
+        client.close()
+    assert server.errors == []
+
+
+def test_swapping_under_load_loses_no_request(tmp_path: Path) -> None:
+    publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    answers: list[Any] = []
+    with Server(tmp_path) as server:
+        client = server.client()
+        wait_until(lambda: client.is_available("m"), "version 1")
+        swapped = threading.Event()
+
+        def ask() -> None:
+            own = server.client()
+            while not swapped.is_set():
+                answers.append(own.predict("m", [2]))
+            own.close()
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        publish(tmp_path, "m", 2, models.HALF_PLUS_THREE)
+        wait_until(lambda: client.predict("m", [2]) == [4.0], "version 2 answers")
+        wait_until(lambda: not client.is_available("m", 1), "version 1 is gone")
+        swapped.set()
+        for thread in threads:
+            thread.join()
+        client.close()
+    assert [3.0] in answers
+    assert all(answer in ([3.0], [4.0]) for answer in answers)
+    assert server.errors == []
+
+
+def ask_slow(server: Server, rounds: int) -> tuple[threading.Thread, list[Any]]:
+    """Ask for a long run; what comes back, or the exception, is put into the list."""
+    result: list[Any] = []
+
+    def ask() -> None:
+        client = server.client()
+        try:
+            result.append(client.post("/v1/models/slow:predict", {"inputs": rounds})[0])
+        except (OSError, http.client.HTTPException) as error:
+            result.append(error)
+        client.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread, result
+
+
+@pytest.fixture
+def slow_models(tmp_path: Path) -> Path:
+    publish(tmp_path, "slow", 1, models.SLOW, golden=None)
+    publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    return tmp_path
+
+
+def test_sigterm_ends_it_with_0_and_what_is_in_flight_is_answered(slow_models: Path) -> None:
+    with Server(slow_models) as server:
+        client = server.client()
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
+        thread, result = ask_slow(server, 20_000)
+        while not result and client.predict("m", [2]) != [3.0]:
+            pass
+        assert server.stop() == 0
+        thread.join()
+        client.close()
+    assert result == [200]
+    assert server.errors == []
+
+
+def test_what_outlasts_the_limit_is_ended(slow_models: Path) -> None:
+    with Server(slow_models, "--finish-timeout", "1") as server:
+        client = server.client()
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
+        thread, result = ask_slow(server, 2**40)
+        client.predict("m", [2])
+        assert server.stop() == 0
+        thread.join()
+        client.close()
+    assert result == [503]
+    assert server.errors == [
+        "ERROR: Cancel 1 running task(s), timeout graceful shutdown exceeded\n"
+    ]
+
+
+def test_while_draining_it_answers_and_is_not_ready(slow_models: Path) -> None:
+    with Server(slow_models, "--drain-delay", "60") as server:
+        client = server.client()
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 503, "it is not ready")
+        assert client.predict("m", [2]) == [3.0]
+        assert client.get("/v2/health/live")[0] == 200
+        client.close()
+        assert client.predict("m", [2]) == [3.0]  # on a new connection
+        client.close()
+        assert server.stop() == 0  # who says it twice means it
+
+
+def test_ctrl_c_ends_it_with_0(tmp_path: Path) -> None:
+    with Server(tmp_path, "--drain-delay", "60") as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.wait() == 0
+    assert server.errors == []

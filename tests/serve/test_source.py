@@ -1,0 +1,118 @@
+"""The folder as a source: what counts as a complete version, and when."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from serve.source import FolderSource
+from tests.serve.models import HALF_PLUS_TWO, publish, write_manifest
+
+
+def versions(source: FolderSource) -> dict[str, list[int]] | None:
+    proposal = source.poll()
+    return None if proposal is None else {name: sorted(found) for name, found in proposal.items()}
+
+
+def test_a_version_with_a_manifest_is_complete_at_once(tmp_path: Path) -> None:
+    path = publish(tmp_path, "iris", 7, HALF_PLUS_TWO)
+    proposal = FolderSource(tmp_path).poll()
+    assert proposal is not None
+    candidate = proposal["iris"][7]
+    assert (candidate.model, candidate.version, candidate.path) == ("iris", 7, path)
+    assert {name for name, *_ in candidate.stamp} == {"model.onnx", "manifest.json"}
+
+
+def test_only_integer_named_folders_with_a_graph_are_versions(tmp_path: Path) -> None:
+    publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    publish(tmp_path, "iris", 2, HALF_PLUS_TWO).rename(tmp_path / "iris" / "00000123")
+    publish(tmp_path, "iris", 3, HALF_PLUS_TWO).rename(tmp_path / "iris" / "latest")
+    publish(tmp_path, "iris", 4, HALF_PLUS_TWO).rename(tmp_path / "iris" / "-4")
+    publish(tmp_path, "iris", 5, HALF_PLUS_TWO).rename(tmp_path / "iris" / str(2**63))
+    publish(tmp_path, "iris", 6, HALF_PLUS_TWO).rename(tmp_path / "iris" / ".incoming-6")
+    (tmp_path / "iris" / "8").mkdir()
+    (tmp_path / "iris" / "9").touch()
+    (tmp_path / "iris" / "recipe.toml").touch()
+    (tmp_path / "recipe_only").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "README.md").touch()
+    assert versions(FolderSource(tmp_path)) == {"iris": [1, 123], "recipe_only": []}
+
+
+def test_without_a_manifest_it_must_stand_still_over_two_looks(tmp_path: Path) -> None:
+    path = publish(tmp_path, "iris", 1, HALF_PLUS_TWO, manifest=False)
+    source = FolderSource(tmp_path)
+    assert versions(source) == {"iris": []}
+    (path / "weights.bin").write_bytes(b"first half")
+    assert versions(source) == {"iris": []}
+    with (path / "weights.bin").open("ab") as file:
+        file.write(b"second half")
+    assert versions(source) == {"iris": []}
+    assert versions(source) == {"iris": [1]}
+    os.utime(path / "weights.bin", ns=(1, 1))
+    assert versions(source) == {"iris": []}
+    assert versions(source) == {"iris": [1]}
+
+
+def test_a_copy_in_progress_waits_for_the_size_that_the_manifest_says(tmp_path: Path) -> None:
+    path = publish(tmp_path / "elsewhere", "iris", 1, HALF_PLUS_TWO)
+    target = tmp_path / "models" / "iris" / "1"
+    target.mkdir(parents=True)
+    source = FolderSource(tmp_path / "models")
+    shutil.copy(path / "manifest.json", target)
+    whole = (path / "model.onnx").read_bytes()
+    for length in (10, 20, len(whole) - 1):
+        (target / "model.onnx").write_bytes(whole[:length])
+        assert versions(source) == {"iris": []}
+    (target / "model.onnx").write_bytes(whole)
+    assert versions(source) == {"iris": [1]}
+
+
+@pytest.mark.parametrize("damage", ["{", '{"format": 1}', '{"format": 99, "files": {}}'])
+def test_a_damaged_version_is_proposed_once_it_stands_still(tmp_path: Path, damage: str) -> None:
+    path = publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    (path / "manifest.json").write_text(damage)
+    source = FolderSource(tmp_path)
+    assert versions(source) == {"iris": []}
+    assert versions(source) == {"iris": [1]}
+
+
+def test_the_stamp_changes_with_the_files(tmp_path: Path) -> None:
+    path = publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    source = FolderSource(tmp_path)
+    before = source.poll()
+    (path / "assets").mkdir()
+    (path / "assets" / "labels.txt").write_text("setosa")
+    write_manifest(path)
+    after = source.poll()
+    assert before is not None
+    assert after is not None
+    assert before["iris"][1].stamp != after["iris"][1].stamp
+
+
+def test_an_unreachable_or_empty_store_proposes_nothing_at_all(tmp_path: Path) -> None:
+    assert FolderSource(tmp_path / "missing").poll() is None
+    assert FolderSource(tmp_path).poll() is None
+
+
+def test_one_model_by_name(tmp_path: Path) -> None:
+    publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    publish(tmp_path, "digits", 1, HALF_PLUS_TWO)
+    assert versions(FolderSource(tmp_path, "iris")) == {"iris": [1]}
+    assert versions(FolderSource(tmp_path, "nobody")) == {"nobody": []}
+
+
+def test_one_unreadable_model_does_not_hide_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    loop = publish(tmp_path, "loop", 1, HALF_PLUS_TWO) / "model.onnx"
+    loop.unlink()
+    loop.symlink_to(loop)  # even root cannot follow it
+    source = FolderSource(tmp_path)
+    assert versions(source) == {"iris": [1], "loop": []}
+    (tmp_path / "iris" / "1" / "also.bin").symlink_to(tmp_path / "iris" / "1" / "also.bin")
+    assert versions(source) == {"iris": [], "loop": []}
+    assert versions(source) == {"iris": [], "loop": []}
+    assert [record.message.split(":")[0] for record in caplog.records] == ["iris cannot be read"]
