@@ -31,6 +31,10 @@ _POWERS = np.dtype(_STORED[24])
 def cast(input: T1, *, to: Any, saturate: int = 1, round_mode: str = "up") -> T2:
     """The values as another element type.
 
+    Example:
+        >>> cast([1.7, -1.7], to="int64")
+        Tensor([ 1, -1])
+
     Args:
         input: Any Tensor. Strings are read as numbers: "1.5", "1e-3", "NaN", "-INF".
         to: The element type: its number in ONNX, a numpy dtype or its name.

@@ -24,6 +24,10 @@ def constant(
 ) -> Array:
     """A Tensor that stands in the graph; exactly one of the attributes says which.
 
+    Example:
+        >>> constant(value_floats=[1.0, 2.0])
+        Tensor([1., 2.])
+
     Args:
         value: Any array.
         value_float: A float32 scalar.
@@ -59,6 +63,11 @@ def constant(
 def constant_of_shape(input: Int64, *, value: Array | None = None) -> Array:
     """One value in every place of a shape.
 
+    Example:
+        >>> constant_of_shape([2, 3])
+        Tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+
     Args:
         input: The shape.
         value: The value, an array of one element. Defaults to 0 in float32.
@@ -71,6 +80,10 @@ def constant_of_shape(input: Int64, *, value: Array | None = None) -> Array:
 @op("Range")
 def range(start: T, limit: T, delta: T, *, stash_type: int = 1) -> T:
     """The numbers start, start + delta ... before `limit`.
+
+    Example:
+        >>> range(1, 6, 2)
+        Tensor([1, 3, 5])
 
     Args:
         start: The first, a scalar.
@@ -92,6 +105,11 @@ def _range_vjp(g, y, start, _limit, delta):
 def eye_like(input: T1, *, dtype: int | None = None, k: int = 0) -> Array:
     """A matrix of the input's shape with ones on a diagonal.
 
+    Example:
+        >>> eye_like([[0, 0, 0], [0, 0, 0]], k=1)
+        Tensor([[0, 1, 0],
+                [0, 0, 1]])
+
     Args:
         input: A matrix; only its shape and dtype matter.
         dtype: The element type of the result. Defaults to the input's.
@@ -104,6 +122,12 @@ def eye_like(input: T1, *, dtype: int | None = None, k: int = 0) -> Array:
 @op("Shape")
 def shape(data: T, *, start: int = 0, end: int | None = None) -> Array:
     """The sizes of a Tensor.
+
+    Example:
+        >>> shape([[1, 2, 3], [4, 5, 6]])
+        Tensor([2, 3])
+        >>> shape([[1, 2, 3], [4, 5, 6]], start=-1)
+        Tensor([3])
 
     Args:
         data: Any Tensor.

@@ -16,6 +16,12 @@ from trainer.ops.places import element_places, row_places
 def gather(data: T, indices: Tind, *, axis: int = 0) -> T:
     """Slices at indices along one axis, which the axes of `indices` replace.
 
+    Example:
+        >>> gather([[1, 2], [3, 4]], [1, -1, 0])
+        Tensor([[3, 4],
+                [3, 4],
+                [1, 2]])
+
     Args:
         data: Any Tensor.
         indices: Which slices; a negative one counts from the end.
@@ -32,6 +38,11 @@ def _gather_vjp(g, _y, _data, indices, *, axis):
 @op("GatherElements")
 def gather_elements(data: T, indices: Tind, *, axis: int = 0) -> T:
     """Single elements: the coordinate along one axis is an index, the others are the place's own.
+
+    Example:
+        >>> gather_elements([[1, 2], [3, 4]], [[1], [0]], axis=1)
+        Tensor([[2],
+                [3]])
 
     Args:
         data: Any Tensor.
@@ -50,6 +61,10 @@ def _gather_elements_vjp(g, _y, _data, indices, *, axis):
 @op("GatherND")
 def gather_nd(data: T, indices: Int64, *, batch_dims: int = 0) -> T:
     """Whole slices, each given by its first coordinates.
+
+    Example:
+        >>> gather_nd([[1, 2], [3, 4]], [[0, 1], [1, 0]])
+        Tensor([2, 3])
 
     Args:
         data: Any Tensor.
@@ -78,6 +93,10 @@ def _gather_nd_vjp(g, _y, _data, indices, *, batch_dims):
 def compress(input: T, condition: T1, *, axis: int | None = None) -> T:
     """The slices along an axis where a condition holds.
 
+    Example:
+        >>> compress([[1, 2], [3, 4]], [False, True], axis=0)
+        Tensor([[3, 4]])
+
     Args:
         input: Any Tensor.
         condition: A vector of booleans, at most as long as the axis.
@@ -96,13 +115,24 @@ def _compress_vjp(g, _y, _input, condition, *, axis):
 
 @op("NonZero")
 def non_zero(X: T) -> Int64:
-    """The coordinates of the elements that are not zero: `[dimensions, found]`."""
+    """The coordinates of the elements that are not zero: `[dimensions, found]`.
+
+    Example:
+        >>> non_zero([[1, 0], [0, 2]])
+        Tensor([[0, 1],
+                [0, 1]])
+    """
     return np.array(np.nonzero(np.atleast_1d(X)), np.int64)[: X.ndim]
 
 
 @op("OneHot")
 def one_hot(indices: T1, depth: T2, values: T3, *, axis: int = -1) -> T3:
     """For each index a vector that is on there and off elsewhere; all off where it is out of range.
+
+    Example:
+        >>> one_hot([0, 2], 3, [0, 1])
+        Tensor([[1, 0, 0],
+                [0, 0, 1]])
 
     Args:
         indices: Numbers from -depth to depth - 1.
@@ -133,6 +163,10 @@ def unique(
     X: T, *, axis: int | None = None, sorted: int = 1, outputs: int = 1
 ) -> tuple[T, Int64, Int64, Int64]:
     """The different elements, or the different slices along an axis.
+
+    Example:
+        >>> unique([3, 1, 3], outputs=2)
+        (Tensor([1, 3]), Tensor([1, 0]))
 
     Args:
         X: Any Tensor.

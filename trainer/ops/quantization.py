@@ -29,6 +29,10 @@ def quantize_linear(
 ) -> T2:
     """The integers x / scale + zero point, rounded (half to even) and kept in range.
 
+    Example:
+        >>> quantize_linear([-1.0, 0.24, 0.26, 99.0], np.float32(0.5), np.int8(0))
+        Tensor([ -2,   0,   1, 127], dtype=int8)
+
     Args:
         x: Any floating point Tensor.
         y_scale: One scale, one per index of `axis`, or one per block along `axis`.

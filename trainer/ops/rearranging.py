@@ -12,6 +12,11 @@ from trainer.core.tensor import apply
 def depth_to_space(input: T, *, blocksize: int, mode: str = "DCR") -> T:
     """Channels become blocks of pixels: `[n, c, h, w]` to `[n, c / b^2, h * b, w * b]`.
 
+    Example:
+        >>> depth_to_space([[[[1]], [[2]], [[3]], [[4]]]], blocksize=2)
+        Tensor([[[[1, 2],
+                  [3, 4]]]])
+
     Args:
         input: A batch of images.
         blocksize: The side b of a block.
@@ -41,6 +46,10 @@ def _depth_to_space_vjp(g, _y, _input, *, blocksize, mode):
 def space_to_depth(input: T, *, blocksize: int, mode: str = "DCR") -> T:
     """Blocks of pixels become channels: `[n, c, h, w]` to `[n, c * b^2, h / b, w / b]`.
 
+    Example:
+        >>> space_to_depth([[[[1, 2], [3, 4]]]], blocksize=2).shape
+        (1, 4, 1, 1)
+
     Args:
         input: A batch of images.
         blocksize: The side b of a block.
@@ -64,6 +73,11 @@ def reverse_sequence(
     input: T, sequence_lens: Int64, *, batch_axis: int = 1, time_axis: int = 0
 ) -> T:
     """Each sequence of a batch backwards, its padding left where it is.
+
+    Example:
+        >>> reverse_sequence([[1, 2, 3], [4, 5, 6]], [2, 3], batch_axis=0, time_axis=1)
+        Tensor([[2, 1, 3],
+                [6, 5, 4]])
 
     Args:
         input: Sequences; the first two axes are time and batch.

@@ -30,6 +30,10 @@ def resize(
 ) -> T1:
     """A Tensor of another size, its elements interpolated.
 
+    Example:
+        >>> resize([[1.0, 2.0]], None, None, [1, 4], mode="linear")
+        Tensor([[1.  , 1.25, 1.75, 2.  ]])
+
     Args:
         X: Any Tensor, `[n, c, h, w]` as a rule.
         roi: What part is resized, `[start ..., end ...]` from 0 to 1, for "tf_crop_and_resize" only.

@@ -114,6 +114,11 @@ def _padded(x, size, low, high, padding_mode):
 def affine_grid(theta: T1, size: Int64, *, align_corners: int = 0) -> T1:
     """The coordinates that affine maps send the pixels of an image to, for `grid_sample`.
 
+    Example:
+        >>> affine_grid([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], [1, 1, 1, 2])
+        Tensor([[[[-0.5,  0. ],
+                  [ 0.5,  0. ]]]])
+
     Args:
         theta: One map per image, `[n, 2, 3]`, or `[n, 3, 4]` for volumes.
         size: The shape `[n, c, h, w]` or `[n, c, d, h, w]` of the images.

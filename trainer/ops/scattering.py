@@ -22,6 +22,10 @@ def scatter_elements(
 ) -> T:
     """`data` with single elements replaced or combined.
 
+    Example:
+        >>> scatter_elements([1, 2, 3], [0, 0], [10, 20], reduction="add")
+        Tensor([31,  2,  3])
+
     Args:
         data: Any Tensor.
         indices: The coordinate along `axis` of each update; its other coordinates are its own.
@@ -50,6 +54,11 @@ def _scatter_elements_vjp(g, y, data, indices, updates, *, axis, reduction):
 @op("ScatterND")
 def scatter_nd(data: T, indices: Int64, updates: T, *, reduction: str = "none") -> T:
     """`data` with whole slices replaced or combined.
+
+    Example:
+        >>> scatter_nd([[1, 1], [2, 2]], [[1]], [[8, 9]])
+        Tensor([[1, 1],
+                [8, 9]])
 
     Args:
         data: Any Tensor.

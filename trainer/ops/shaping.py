@@ -27,6 +27,11 @@ def _identity_vjp(g, _y, _input):
 def reshape(data: T, shape: Int64, *, allowzero: int = 0) -> T:
     """The same elements in another shape.
 
+    Example:
+        >>> reshape([[1, 2], [3, 4], [5, 6]], [2, -1])
+        Tensor([[1, 2, 3],
+                [4, 5, 6]])
+
     Args:
         data: Any Tensor.
         shape: The new sizes. One may be -1 and follows from the others; 0 keeps the size of `data`.
@@ -50,6 +55,10 @@ def _reshape_vjp(g, _y, _data, _shape):
 def flatten(input: T, *, axis: int = 1) -> T:
     """A matrix: the axes before `axis` become the rows, the others the columns.
 
+    Example:
+        >>> flatten([[[1, 2], [3, 4]]])
+        Tensor([[1, 2, 3, 4]])
+
     Args:
         input: Any Tensor.
         axis: The first axis of the columns. Defaults to 1.
@@ -67,6 +76,12 @@ def _flatten_vjp(g, _y, _input):
 def transpose(data: T, *, perm: list[int] | None = None) -> T:
     """The axes in another order.
 
+    Example:
+        >>> transpose([[1, 2, 3]], perm=[1, 0])
+        Tensor([[1],
+                [2],
+                [3]])
+
     Args:
         data: Any Tensor.
         perm: For each axis of the result the axis of `data`. Defaults to the reverse order.
@@ -82,6 +97,10 @@ def _transpose_vjp(g, _y, _data, *, perm):
 @op("Squeeze")
 def squeeze(data: T, axes: Int64 | None = None) -> T:
     """Without axes of size 1.
+
+    Example:
+        >>> squeeze([[[1, 2]]], [0])
+        Tensor([[1, 2]])
 
     Args:
         data: Any Tensor.
@@ -102,6 +121,10 @@ def _squeeze_vjp(g, _y, _data, axes=None):
 @op("Unsqueeze")
 def unsqueeze(data: T, axes: Int64) -> T:
     """With more axes of size 1.
+
+    Example:
+        >>> unsqueeze([1, 2], [0])
+        Tensor([[1, 2]])
 
     Args:
         data: Any Tensor.
@@ -125,6 +148,11 @@ def _unsqueeze_vjp(g, _y, _data, axes):
 def expand(input: T, shape: Int64) -> T:
     """Repeated along axes of size 1 (and new ones in front) so that it broadcasts with `shape`.
 
+    Example:
+        >>> expand([[1], [2]], [2, 3])
+        Tensor([[1, 1, 1],
+                [2, 2, 2]])
+
     Args:
         input: Any Tensor.
         shape: The sizes to broadcast with; 1 keeps the size of the input.
@@ -141,6 +169,11 @@ def _expand_vjp(g, _y, _input, _shape):
 @op("Tile")
 def tile(input: T, repeats: Int64) -> T:
     """The whole Tensor repeated along each axis.
+
+    Example:
+        >>> tile([[1, 2]], [2, 2])
+        Tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
 
     Args:
         input: Any Tensor.
@@ -165,6 +198,11 @@ def _tile_vjp(g, _y, _input, repeats):
 def concat(*inputs: T, axis: int) -> T:
     """Tensors joined along an axis.
 
+    Example:
+        >>> concat([[1], [2]], [[3], [4]], axis=1)
+        Tensor([[1, 3],
+                [2, 4]])
+
     Args:
         *inputs: Tensors whose other sizes agree.
         axis: The axis they are joined along.
@@ -182,6 +220,10 @@ def split(
     input: T, split: Int64 | None = None, *, axis: int = 0, num_outputs: int | None = None
 ) -> tuple[T, ...]:
     """Parts of a Tensor along an axis.
+
+    Example:
+        >>> split([1, 2, 3], [1, 2])
+        (Tensor([1]), Tensor([2, 3]))
 
     Args:
         input: Any Tensor.

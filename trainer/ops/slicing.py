@@ -19,6 +19,10 @@ def slice(
 ) -> T:
     """A part along some axes, as Python's `data[start:end:step]`.
 
+    Example:
+        >>> slice([1, 2, 3, 4], [-1], [0], [0], [-1])
+        Tensor([4, 3, 2])
+
     Args:
         data: Any Tensor.
         starts: The first index per axis; a negative one counts from the end.
@@ -80,6 +84,12 @@ def pad(
     mode: str = "constant",
 ) -> T:
     """More elements before and after; a negative number of them drops elements.
+
+    Example:
+        >>> pad([1, 2, 3], [1, 2])
+        Tensor([0, 1, 2, 3, 0, 0])
+        >>> pad([1, 2, 3], [1, 2], mode="reflect")
+        Tensor([2, 1, 2, 3, 2, 1])
 
     Args:
         data: Any Tensor.
@@ -146,6 +156,10 @@ def _sources(size, before, after, mode):
 @op("CenterCropPad")
 def center_crop_pad(input_data: T, shape: Tind, *, axes: list[int] | None = None) -> T:
     """The middle of a Tensor, or the Tensor in the middle of zeros, axis by axis.
+
+    Example:
+        >>> center_crop_pad([1, 2, 3, 4], [2])
+        Tensor([2, 3])
 
     Args:
         input_data: Any Tensor.
