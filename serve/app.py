@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from serve import __version__
 from serve.infer import Inference
 from serve.manager import Manager
+from serve.metrics import CONTENT_TYPE, Metrics
 from serve.protocols.http import Application, Receive, Scope, Send
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
 from serve.servable import Servable, load
 from serve.settings import Settings
 from serve.source import Candidate, FolderSource
+
+METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
 
 class ServeApplication(FastAPI):
@@ -25,6 +28,7 @@ class ServeApplication(FastAPI):
         settings: What it was made with.
         manager: Loads models while the application's lifespan lasts.
         inference: Runs them.
+        metrics: What Prometheus is told.
         draining: Set when the server is about to stop: from then on it is not ready.
     """
 
@@ -45,9 +49,13 @@ class ServeApplication(FastAPI):
             num_versions=settings.num_versions,
             poll_interval=settings.poll_interval,
         )
+        self.metrics = Metrics()
+        shared = self.manager, self.inference, self.metrics
         limit = settings.max_body_bytes
-        self._v1: Application = TFServing(self.manager, self.inference, limit)
-        self._v2: Application = V2(self.manager, self.inference, self.is_ready, limit)
+        self._v1: Application = TFServing(*shared, limit)
+        self._v2: Application = V2(*shared, self.is_ready, limit)
+        for path in METRICS_PATHS:
+            self.add_api_route(path, self._render_metrics, include_in_schema=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -62,6 +70,9 @@ class ServeApplication(FastAPI):
     def is_ready(self) -> bool:
         """Say whether the server wants traffic."""
         return not self.draining and self.manager.is_ready()
+
+    def _render_metrics(self) -> Response:
+        return Response(self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     def _load(self, candidate: Candidate) -> Servable:
         settings = self.settings

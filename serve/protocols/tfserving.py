@@ -18,8 +18,10 @@ import numpy as np
 from serve.errors import InvalidArgument, NotFound, Unimplemented
 from serve.infer import Inference
 from serve.manager import Manager
+from serve.metrics import Metrics
 from serve.policy import State, VersionState
 from serve.protocols.http import Answer, Receive, Scope, Send, read_body, read_version, respond
+from serve.servable import Servable
 from serve.signature import Signature
 from serve.tensors import TensorSpec, from_json, is_base64, loads, to_json
 
@@ -39,12 +41,16 @@ class TFServing:
     Args:
         manager: Lends the models.
         inference: Runs them.
+        metrics: Counts the requests.
         max_body_bytes: The longest body of a request.
     """
 
-    def __init__(self, manager: Manager, inference: Inference, max_body_bytes: int) -> None:
+    def __init__(
+        self, manager: Manager, inference: Inference, metrics: Metrics, max_body_bytes: int
+    ) -> None:
         self.manager = manager
         self.inference = inference
+        self.metrics = metrics
         self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,25 +70,28 @@ class TFServing:
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
     async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
-        model, version = self._target(match)
-        if match["verb"].lower() != "predict":
-            raise Unimplemented(f"{match['verb']} is not served; predict answers for every model.")
-        request = loads(body)
+        with self.metrics.request("tfserving") as observation:
+            model, version = self._target(match)
+            if match["verb"].lower() != "predict":
+                raise Unimplemented(
+                    f"{match['verb']} is not served; predict answers for all models."
+                )
+            with self.manager.handle(model, version) as handle:
+                observation.answered_by(handle)
+                return Answer(await self._predict(loads(body), handle.servable))
+
+    async def _predict(self, request: Any, servable: Servable) -> dict[str, Any]:
         if type(request) is not dict:
             raise InvalidArgument("The request must be a JSON object with 'instances' or 'inputs'.")
         _check_signature_name(request)
-        with self.manager.handle(model, version) as handle:
-            signature = handle.servable.signature
-            if ("instances" in request) == ("inputs" in request):
-                problem = "Missing" if "inputs" not in request else "Request has both"
-                raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
-            if "instances" in request:
-                feeds = read_rows(request["instances"], signature)
-                outputs = await self.inference.run(handle.servable, feeds)
-                return Answer({"predictions": write_rows(outputs)})
-            feeds = read_columns(request["inputs"], signature)
-            outputs = await self.inference.run(handle.servable, feeds)
-            return Answer({"outputs": write_columns(outputs)})
+        if ("instances" in request) == ("inputs" in request):
+            problem = "Missing" if "inputs" not in request else "Request has both"
+            raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
+        if "instances" in request:
+            feeds = read_rows(request["instances"], servable.signature)
+            return {"predictions": write_rows(await self.inference.run(servable, feeds))}
+        feeds = read_columns(request["inputs"], servable.signature)
+        return {"outputs": write_columns(await self.inference.run(servable, feeds))}
 
     @staticmethod
     def _target(match: re.Match[str]) -> tuple[str, int | None]:

@@ -17,8 +17,10 @@ from serve import __version__
 from serve.errors import InvalidArgument, MethodNotAllowed, NotFound, Unimplemented
 from serve.infer import Inference
 from serve.manager import Handle, Manager
+from serve.metrics import Metrics
 from serve.policy import State
 from serve.protocols.http import Answer, Receive, Scope, Send, read_body, read_version, respond
+from serve.servable import Servable
 from serve.signature import Signature
 from serve.tensors import TensorSpec, from_json, loads, to_json
 
@@ -34,6 +36,7 @@ class V2:
     Args:
         manager: Lends the models.
         inference: Runs them.
+        metrics: Counts the requests.
         is_ready: Says whether the server wants traffic.
         max_body_bytes: The longest body of a request.
     """
@@ -42,11 +45,13 @@ class V2:
         self,
         manager: Manager,
         inference: Inference,
+        metrics: Metrics,
         is_ready: Callable[[], bool],
         max_body_bytes: int,
     ) -> None:
         self.manager = manager
         self.inference = inference
+        self.metrics = metrics
         self.is_ready = is_ready
         self.max_body_bytes = max_body_bytes
 
@@ -110,24 +115,27 @@ class V2:
         }
 
     async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
-        model, version = _target(match)
-        request = loads(body)
+        with self.metrics.request("v2") as observation:
+            model, version = _target(match)
+            with self.manager.handle(model, version) as handle:
+                observation.answered_by(handle)
+                answer = {"model_name": model, "model_version": str(handle.version)}
+                return Answer(answer | await self._run(loads(body), handle.servable))
+
+    async def _run(self, request: Any, servable: Servable) -> dict[str, Any]:
         if type(request) is not dict:
             raise InvalidArgument("The request must be a JSON object with 'inputs'.")
         identifier = request.get("id")
         if identifier is not None and type(identifier) is not str:
             raise InvalidArgument("'id' must be a string.")
-        with self.manager.handle(model, version) as handle:
-            signature = handle.servable.signature
-            feeds = read_inputs(request, signature)
-            names = read_output_names(request, signature)
-            outputs = await self.inference.run(handle.servable, feeds, names)
-            answer = {
-                "model_name": model,
-                "model_version": str(handle.version),
-                "outputs": [write_output(signature.output[name], outputs[name]) for name in names],
-            }
-        return Answer(answer if identifier is None else answer | {"id": identifier})
+        signature = servable.signature
+        feeds = read_inputs(request, signature)
+        names = read_output_names(request, signature)
+        outputs = await self.inference.run(servable, feeds, names)
+        written = [write_output(signature.output[name], outputs[name]) for name in names]
+        return (
+            {"outputs": written} if identifier is None else {"id": identifier, "outputs": written}
+        )
 
 
 def read_inputs(

@@ -1,0 +1,85 @@
+"""What the server counts and times, in Prometheus' exposition format."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Literal, Self
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from serve.errors import ServeError
+from serve.manager import Handle
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# From what a small model takes to what a client waits for.
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+Protocol = Literal["tfserving", "v2"]
+
+
+class Metrics:
+    """The counters and histograms of one server; each has a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "tapeline_requests",
+            "Inference requests by their HTTP status.",
+            ["model", "version", "protocol", "code"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "tapeline_request_seconds",
+            "Time from a request's complete body to its result.",
+            ["model", "version", "protocol"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+
+    def request(self, protocol: Protocol) -> Observation:
+        """Count and time what is done in this `with` block as one inference request."""
+        return Observation(self, protocol)
+
+    def render(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self.registry)
+
+
+class Observation:
+    """One inference request; without labels from its client until a model answers it."""
+
+    __slots__ = ("_metrics", "_model", "_protocol", "_start", "_version")
+
+    def __init__(self, metrics: Metrics, protocol: Protocol) -> None:
+        self._metrics = metrics
+        self._protocol = protocol
+        self._model = self._version = ""
+
+    def answered_by(self, handle: Handle) -> None:
+        """Say which version answers."""
+        self._model, self._version = handle.model, str(handle.version)
+
+    def __enter__(self) -> Self:
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        status = 200 if error is None else error.status if isinstance(error, ServeError) else 500
+        labels = self._model, self._version, self._protocol
+        self._metrics.requests.labels(*labels, str(status)).inc()
+        self._metrics.seconds.labels(*labels).observe(time.perf_counter() - self._start)
