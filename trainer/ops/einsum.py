@@ -122,7 +122,7 @@ def _product(a: Array, of_a: str, b: Array, of_b: str, later: set[str]) -> tuple
     left = a.reshape(*a.shape[:first], _size(a.shape[first:second]), _size(a.shape[second:]))
     right = b.reshape(*b.shape[:first], _size(b.shape[first:third]), _size(b.shape[third:]))
     y = np.matmul(left, right) if inner else left * right
-    return y.reshape(*y.shape[:first], *outside), "".join(batch + rows + columns)
+    return y.reshape((*y.shape[:first], *outside)), "".join(batch + rows + columns)
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from trainer.core.define import T1, T2, T3, Array, Int64, T, no_gradient, op, vjp
@@ -20,7 +22,7 @@ def matmul(a: T, b: T) -> T:
     """
     _check_inner(a, b)
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:  # one product instead of many
-        rows = a.reshape(-1, a.shape[-1]) if a.size else np.empty((a.size, b.shape[0]), a.dtype)
+        rows = a.reshape(prod(a.shape[:-1]), a.shape[-1])
         return np.matmul(rows, b).reshape(*a.shape[:-1], b.shape[1])
     return np.matmul(a, b)
 
@@ -35,7 +37,7 @@ def _check_inner(a: Array, b: Array) -> None:
 
 @vjp("MatMul")
 def _matmul_vjp(g, _y, a, b):
-    if a.ndim > 1 and b.ndim == 2:
+    if a.ndim > 1 and b.ndim == 2 and 0 not in b.shape:
         return lambda: _by_transposed(g, b), lambda: _over_all_rows(a, g)
     left = a.unsqueeze(0) if a.ndim == 1 else a
     right = b.unsqueeze(-1) if b.ndim == 1 else b

@@ -77,7 +77,7 @@ def check_gradients(
         direction = _random(x, generator)
         ahead, behind = (
             _dot(
-                function(*inputs[:i], wrap(x._data + step * direction._data), *inputs[i + 1 :]),
+                function(*inputs[:i], _moved(x, step, direction), *inputs[i + 1 :]),
                 seeds,
             )
             for step in (STEP, -STEP)
@@ -97,6 +97,10 @@ def check_gradients(
             return [g for g in (made[i] for i in present) if g is not None]
 
         check_gradients(derivative, [*inputs, *seeds], order - 1, seed + 1)
+
+
+def _moved(x: Tensor, step: float, direction: Tensor) -> Tensor:
+    return wrap(np.asarray(x._data + step * direction._data))
 
 
 def _random(x: Tensor, generator: np.random.Generator) -> Tensor:
