@@ -23,7 +23,7 @@ def without_identities(graph: Graph) -> Graph:
         source = names.get(source, source)
         if result not in outputs:
             names[result] = source
-        elif source in produced and source not in outputs and source not in names.values():
+        elif source in produced and source not in outputs:
             names[source] = result
         else:
             kept.append(equation)

@@ -106,13 +106,14 @@ def verify(
     for batch in batches if _has_batch(graph.inputs) else (None,):
         feed = _feed(graph.inputs, batch, inputs)
         found = session.run(feed)
-        expected = dict(zip(session.outputs, _eager(eager, feed), strict=False))
+        expected = _eager(eager, feed)
         if len(expected) != len(found):
             raise VerificationError(
                 f"{file} has {len(found)} outputs, what it is compared with has {len(expected)}."
             )
         comparisons += [
-            _compare(name, batch, expected[name], found[name], tolerance) for name in found
+            _compare(name, batch, a, found[name], tolerance)
+            for name, a in zip(session.outputs, expected, strict=True)
         ]
     result = Verification(tuple(comparisons))
     _raise_failed(file, result)
@@ -124,7 +125,7 @@ def _check(file: Path, model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise VerificationError(
-            f"{file} is not valid ONNX: {' '.join(str(error).split())}."
+            f"{file} is not valid ONNX: {' '.join(str(error).split()).rstrip('.')}."
         ) from error
 
 

@@ -91,7 +91,7 @@ def train(
         model.load(saved.model)
         step.load(saved.optimizer)
         random.restore(saved.meta["random"])
-        before = [Epoch(**epoch) for epoch in json.loads((folder / "history.json").read_text())]
+        before = _history(folder)[: saved.meta["epoch"]]
     lineage = _lineage(recipe, training, chosen)
     history = list(before)
 
@@ -107,17 +107,21 @@ def train(
         Checkpoint(model.state(), step.state(), meta).save(folder / "checkpoint.safetensors")
         _write(folder / "history.json", json.dumps([asdict(one) for one in history], indent=1))
 
-    fit(
-        step,
-        loader,
-        recipe.schedule(len(loader) * last),
-        last,
-        validation=held_out,
-        metrics=recipe.metrics(),
-        first_epoch=len(before) + 1,
-        listeners=[keep, *listeners],
-        progress=progress,
-    )
+    try:
+        fit(
+            step,
+            loader,
+            recipe.schedule(len(loader) * last),
+            last,
+            validation=held_out,
+            metrics=recipe.metrics(),
+            first_epoch=len(before) + 1,
+            listeners=[keep, *listeners],
+            progress=progress,
+        )
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()  # ended before there was anything to keep
     return Run(folder, history, model)
 
 
@@ -131,8 +135,7 @@ def load(recipe: Recipe) -> tuple[Run, Checkpoint]:
     checkpoint = Checkpoint.load(folder / "checkpoint.safetensors")
     model = recipe.module()
     model.load(checkpoint.model)
-    history = [Epoch(**epoch) for epoch in json.loads((folder / "history.json").read_text())]
-    return Run(folder, history, model.eval()), checkpoint
+    return Run(folder, _history(folder), model.eval()), checkpoint
 
 
 def assess(recipe: Recipe) -> dict[str, float]:
@@ -198,5 +201,20 @@ def _fresh(recipe: Recipe) -> Path:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".partial")
-    temporary.write_text(text)
-    temporary.replace(path)
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def _history(folder: Path) -> list[Epoch]:
+    file = folder / "history.json"
+    try:
+        return [Epoch(**epoch) for epoch in json.loads(file.read_text())]
+    except (OSError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} is missing or damaged: {error}. Train again: tapeline train "
+            f"{os.path.relpath(folder.parent.parent)}"
+        ) from error
