@@ -28,7 +28,7 @@ CASES = [
     ),
     Case("QuantizeLinear", (_X, np.array(0.5)), {"output_dtype": 17}, order=0, note="float8"),
     Case("DequantizeLinear", (_Q, np.array([0.05]), _ZERO.reshape(1))),
-    Case("DequantizeLinear", (_Q, np.array(0.05), _ZERO), order=0, note="scalar"),
+    Case("DequantizeLinear", (_Q, np.array(0.05), _ZERO), note="scalar"),
     Case("DequantizeLinear", (_Q, _ROWS, np.array([1, -9], np.int8)), {"axis": -2}, note="rows"),
     Case(
         "DequantizeLinear",
