@@ -31,21 +31,32 @@ class Unavailable(Exception):
     """No container can be run here, and why."""
 
 
-def run(*command: str | Path, timeout: float | None = None, **options: Any) -> str:
+def run(*command: str | Path, timeout: float = 600, **options: Any) -> str:
     """Runs a command and returns what it prints; a failure shows the end of that."""
     arguments = list(map(str, command))
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     with subprocess.Popen(arguments, **options) as process:
         try:
             printed, complaints = process.communicate(timeout=timeout)
-        except BaseException:
-            process.terminate()  # not killed: mmdebstrap has something to clean up
-            process.communicate()
-            raise
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"`{' '.join(arguments[:3])}` did not end in {timeout:g} s") from error
+        finally:
+            _end(process)
     if process.returncode:
         tail = "\n".join(f"{printed}{complaints or ''}".strip().splitlines()[-25:])
         raise Failed(f"`{' '.join(arguments[:3])}` exited {process.returncode}:\n{tail}")
     return str(printed).strip()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a process that an interruption left running, gently: mmdebstrap cleans up first."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -123,7 +134,7 @@ def find_base(docker: Docker, stack: ExitStack, work: Path) -> str:
     try:
         docker("pull", found[1], timeout=300)
         return found[1]
-    except (Failed, subprocess.TimeoutExpired):
+    except Failed:
         if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
             raise Unavailable(f"{found[1]} can't be pulled, nor made without mmdebstrap") from None
     _make_base(docker, work)
