@@ -59,6 +59,12 @@ def default_of(attribute: Any) -> Any:
     if not attribute.default_value.name:
         return None
     value = onnx.helper.get_attribute_value(attribute.default_value)
+    if isinstance(value, list):
+        return [decoded(one) for one in value]
+    return decoded(value)
+
+
+def decoded(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
