@@ -24,6 +24,16 @@ CODES: dict[int, np.dtype[Any]] = {
     14: np.dtype(np.complex64),
     15: np.dtype(np.complex128),
     16: np.dtype(ml_dtypes.bfloat16),
+    17: np.dtype(ml_dtypes.float8_e4m3fn),
+    18: np.dtype(ml_dtypes.float8_e4m3fnuz),
+    19: np.dtype(ml_dtypes.float8_e5m2),
+    20: np.dtype(ml_dtypes.float8_e5m2fnuz),
+    21: np.dtype(ml_dtypes.uint4),
+    22: np.dtype(ml_dtypes.int4),
+    23: np.dtype(ml_dtypes.float4_e2m1fn),
+    24: np.dtype(ml_dtypes.float8_e8m0fnu),
+    25: np.dtype(ml_dtypes.uint2),
+    26: np.dtype(ml_dtypes.int2),
 }
 _CODE_OF = {dtype: code for code, dtype in CODES.items()}
 _FLOATS = frozenset(CODES[code] for code in (1, 10, 11, 16))

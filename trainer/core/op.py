@@ -29,6 +29,7 @@ class Op:
         rule: The gradient rule or `None`, see `trainer.core.define.vjp`.
         differentiable: `False` if the gradient is zero or undefined by nature (ArgMax, Equal).
         rule_outputs: How many outputs the rule needs while the tape is on.
+        inputs: The names of the inputs; a variadic one is not among them.
         several: Whether the kernel returns a tuple of outputs (its return annotation says so).
     """
 
@@ -38,6 +39,7 @@ class Op:
         "defaults",
         "differentiable",
         "domain",
+        "inputs",
         "kept_output",
         "kernel",
         "name",
@@ -63,11 +65,27 @@ class Op:
         parameters = list(signature.parameters.values())
         positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
         self.several = str(signature.return_annotation).startswith("tuple")
+        self.inputs = tuple(p.name for p in positional if p.kind is not p.VAR_POSITIONAL)
         self.types = tuple(str(p.annotation).removesuffix(" | None") for p in positional)
         self.variadic = bool(positional) and positional[-1].kind is inspect.Parameter.VAR_POSITIONAL
         self.uniform = len(set(self.types)) == 1
         self.defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.counts_outputs = self.defaults.pop("outputs", None) is not None
+
+    def bind(
+        self, inputs: tuple[Any, ...], attrs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Put inputs that were given by name in their places.
+
+        So ReduceSum's `axes` may be an attribute, as it was until opset 12.
+        """
+        placed = list(inputs)
+        rest = dict(attrs)
+        for name in attrs.keys() & set(self.inputs):
+            place = self.inputs.index(name)
+            placed += [None] * (place + 1 - len(placed))
+            placed[place] = rest.pop(name)
+        return placed, rest
 
     def type_of(self, index: int) -> str:
         """The type variable of input `index`; the last one stands for all of a variadic input."""

@@ -141,6 +141,8 @@ def _dimension(dim: Any) -> Dimension:
 def _equation(node: NodeProto) -> Equation:
     attrs = {attribute.name: _attribute_value(attribute) for attribute in node.attribute}
     domain = "" if node.domain == "ai.onnx" else node.domain
+    if node.op_type == "Split" and not domain and not any(node.input[1:]):
+        attrs.setdefault("num_outputs", len(node.output))  # implied until opset 17
     return Equation(node.op_type, tuple(node.input), tuple(node.output), attrs, domain)
 
 

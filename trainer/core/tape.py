@@ -281,14 +281,18 @@ def _fill(form: Any, places: list[Tensor], gradients: list[Tensor | None]) -> An
 
 
 def _ones(x: Tensor) -> Tensor:
-    return wrap(np.ones(x.shape, x.dtype))
+    return _filled(x, 1)
 
 
 def _zeros(x: Tensor) -> Tensor:
-    zeros = np.zeros(x.shape, x.dtype)
-    return (
-        wrap(zeros) if not capturing() else apply("Expand", zeros.dtype.type(0), apply("Shape", x))
-    )
+    return _filled(x, 0)
+
+
+def _filled(x: Tensor, value: int) -> Tensor:
+    """One number in the shape of x; while capturing by operators, for the shape may be dynamic."""
+    if not capturing():
+        return wrap(np.full(x.shape, value, x.dtype))
+    return apply("Expand", x.dtype.type(value), apply("Shape", x))
 
 
 tensor_module.backward_hook = _backward

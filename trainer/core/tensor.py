@@ -39,6 +39,9 @@ def apply(name: str, *inputs: Any, outputs: int | None = None, **attrs: Any) -> 
         OperatorError: Inputs or attributes do not fit; the message names operator, dtypes, shapes.
     """
     op = REGISTRY.get(name) or find(name)
+    if attrs and not attrs.keys().isdisjoint(op.inputs):
+        placed, attrs = op.bind(inputs, attrs)
+        return apply(name, *placed, outputs=outputs, **attrs)
     arrays: list[Array | None] = []
     linked = False
     for x in inputs:
