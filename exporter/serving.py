@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import IO, Any
 
 from exporter.errors import ExportError
 
@@ -40,9 +40,13 @@ def server(root: Path, name: str) -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    lines: Queue[str | None] = Queue()
+    # Keeps reading, so that what the server says never blocks it.
+    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+    reader.start()
     try:
-        address = _address(process)
-        _wait_until_ready(f"{address}/v2/models/{name}/ready")
+        address = _address(lines)
+        _wait_until_available(f"{address}/v1/models/{name}")
         yield address
     finally:
         process.terminate()
@@ -51,6 +55,7 @@ def server(root: Path, name: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        reader.join()
 
 
 def ask(url: str, question: Any) -> Any:
@@ -70,17 +75,15 @@ def ask(url: str, question: Any) -> Any:
         raise ExportError(f"The server at {url} does not answer: {error}.") from error
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    """What the server says it serves on; a thread keeps reading, so that its output never blocks it."""
-    assert process.stdout is not None
-    lines: Queue[str | None] = Queue()
-
-    def read(stream: Any) -> None:
+def _read(stream: IO[str], lines: Queue[str | None]) -> None:
+    with stream:
         for line in stream:
             lines.put(line.strip())
-        lines.put(None)
+    lines.put(None)
 
-    threading.Thread(target=read, args=(process.stdout,), daemon=True).start()
+
+def _address(lines: Queue[str | None]) -> str:
+    """What the server says it serves on."""
     said: list[str] = []
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -89,19 +92,23 @@ def _address(process: subprocess.Popen[str]) -> str:
         except Empty:
             line = None
         if line is None:
-            raise ExportError(f"The server did not start: {' '.join(said) or 'it said nothing'}.")
+            raise ExportError(f"The server did not start: {' '.join(said) or 'it said nothing'}")
         if line.startswith(_ANNOUNCEMENT):
             return line.removeprefix(_ANNOUNCEMENT)
         said.append(line)
 
 
-def _wait_until_ready(url: str) -> None:
+def _wait_until_available(url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while True:
+    while time.monotonic() < deadline:
         try:
-            with _direct.open(url, timeout=5):
-                return
-        except (urllib.error.HTTPError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise ExportError(f"The model is not served: {error}.") from error
-            time.sleep(0.05)
+            with _direct.open(url, timeout=5) as response:
+                newest = json.load(response)["model_version_status"][0]
+        except urllib.error.HTTPError as error:
+            newest = {"state": f"unknown to the server ({error.code})"}
+        if newest["state"] == "AVAILABLE":
+            return
+        if newest["state"] == "END":
+            raise ExportError(f"The server refuses the model: {newest['status']['error_message']}")
+        time.sleep(0.05)
+    raise ExportError(f"The model is {newest['state']} after {START_SECONDS:.0f} s.")

@@ -1,6 +1,7 @@
 """The command line: exit codes, one sentence for every error, and a --help that imports next to nothing."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -227,6 +228,15 @@ def test_debug_shows_the_traceback_wherever_it_stands(run: Command, place: int) 
 def test_a_defect_is_reported_as_one(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.config.Recipe.read", lambda path: 1 // 0)
     check_sentence(run("train", "flowers"), "ZeroDivisionError", "defect", "--debug")
+
+
+def test_an_end_from_outside_goes_through_every_finally(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "trainer.config.Recipe.read", lambda path: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    assert run("train", "flowers") == (128 + signal.SIGTERM, "", "")
 
 
 def test_without_a_command_there_is_help(run: Command) -> None:
