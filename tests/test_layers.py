@@ -10,7 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lowest first. A module may import from its own layer and from those below it.
 LAYERS = [
     ["trainer.core.errors"],
-    ["trainer.core.dtypes", "trainer.core.hint", "trainer.core.op", "trainer.core.tree", "trainer.core.sizes"],
+    [
+        "trainer.core.dtypes",
+        "trainer.core.hint",
+        "trainer.core.op",
+        "trainer.core.tree",
+        "trainer.core.sizes",
+    ],
     ["trainer.core.mode", "trainer.core.indexing", "trainer.core.node"],
     ["trainer.core.tensor"],
     ["trainer.core.define", "trainer.core.tape", "trainer.core.graph"],
@@ -124,7 +130,8 @@ def test_heavy_packages_have_one_door(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "forbidden"), [("serve", ("trainer", "exporter")), ("trainer", ("exporter", "serve"))]
+    ("package", "forbidden"),
+    [("serve", ("trainer", "exporter")), ("trainer", ("exporter", "serve"))],
 )
 def test_packages_keep_apart(package: str, forbidden: tuple[str, ...]) -> None:
     offenders = [

@@ -32,7 +32,7 @@ _PUBLIC = {
 }
 _MODULES = ("nn", "ops", "optim", "random", "data")
 
-__all__ = [*_PUBLIC, *_MODULES]  # noqa: PLE0604  (all of them are strings)
+__all__ = [*_PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,13 +26,13 @@ def test_a_checkpoint_comes_back_and_others_can_read_it(tmp_path) -> None:
 
 def test_missing_damaged_and_newer_files_are_explained(tmp_path) -> None:
     path = tmp_path / "c.safetensors"
-    with pytest.raises(CheckpointError, match="There is no checkpoint .*tapeline train"):
+    with pytest.raises(CheckpointError, match=r"There is no checkpoint .*tapeline train"):
         Checkpoint.load(path)
     path.write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match="damaged or no safetensors"):
+    with pytest.raises(CheckpointError, match=r"damaged or no safetensors"):
         Checkpoint.load(path)
     save_file({"w": np.ones(1)}, path, {"format": "99"})
-    with pytest.raises(CheckpointError, match="format 99.*Update tapeline"):
+    with pytest.raises(CheckpointError, match=r"format 99.*Update tapeline"):
         Checkpoint.load(path)
 
 
@@ -44,7 +44,7 @@ def test_a_failing_write_keeps_the_last_good_file(tmp_path, monkeypatch) -> None
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(CheckpointError, match="No space left"):
+    with pytest.raises(CheckpointError, match=r"No space left"):
         Checkpoint({"w": np.ones(1)}).save(path)
     assert Checkpoint.load(path).model["w"] == 0
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.safetensors"]

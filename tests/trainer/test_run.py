@@ -73,7 +73,7 @@ def test_both_engines_learn_the_same(recipe) -> None:
 
 
 def test_what_was_trained_is_read_back_and_measured(recipe) -> None:
-    with pytest.raises(CheckpointError, match="was not trained yet. Run: tapeline train"):
+    with pytest.raises(CheckpointError, match=r"was not trained yet. Run: tapeline train"):
         run.load(recipe)
     trained = run.train(recipe)
     read, checkpoint = run.load(recipe)

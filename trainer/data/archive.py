@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from trainer.core.errors import DataError
+from trainer.core.hint import did_you_mean, listing
 from trainer.data.dataset import Array, Dataset, Task
 from trainer.data.files import read_bytes, stem
-from trainer.core.hint import did_you_mean, listing
 from trainer.data.labels import class_names, encode, given
 
 ZIP_MAGIC = b"PK"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from trainer.core.errors import DataError
+from trainer.core.hint import did_you_mean, listing
 from trainer.data.archive import read_npz
 from trainer.data.builtin import digits, iris
 from trainer.data.dataset import Dataset
-from trainer.core.hint import did_you_mean, listing
 from trainer.data.idx import read_idx
 from trainer.data.table import read_table
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.core.errors import DataError
+from trainer.core.hint import did_you_mean, listing
 from trainer.data.dataset import Array, Dataset, Task
 from trainer.data.files import read_bytes, stem
-from trainer.core.hint import did_you_mean, listing
 from trainer.data.labels import are_whole_numbers, class_names, encode, given
 
 DELIMITERS = ",;\t"

@@ -83,7 +83,7 @@ def test_a_tensor_is_a_value() -> None:
     assert x.tolist() == [0, 0]
     with pytest.raises(ValueError, match="read-only"):
         x.numpy()[0] = 1
-    with pytest.raises(OperatorError, match="where.*scatter_nd"):
+    with pytest.raises(OperatorError, match=r"where.*scatter_nd"):
         x[0] = 1.0
 
 

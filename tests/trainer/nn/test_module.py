@@ -96,10 +96,10 @@ def test_mistakes_are_explained() -> None:
 
     with pytest.raises(TreeError, match=r"NoInit.__init__ must call super\(\)"):
         NoInit()
-    with pytest.raises(TreeError, match="Module does not define forward"):
+    with pytest.raises(TreeError, match=r"Module does not define forward"):
         nn.Module()(1)
     with pytest.raises(ConfigError, match=r"Dropout\(p=1.5\)"):
         nn.Dropout(1.5)
     layer = nn.Linear(2, 1)
-    with pytest.raises(TreeError, match="Linear.weight holds a Tensor; it was given float"):
+    with pytest.raises(TreeError, match=r"Linear.weight holds a Tensor; it was given float"):
         layer.weight = 0.5
