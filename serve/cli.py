@@ -9,19 +9,13 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        # TensorFlow Serving writes its flags with underscores.
-        "token_normalize_func": lambda token: token.replace("_", "-"),
-    },
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+# TensorFlow Serving writes its flags with underscores.
+UNDERSCORES = {"token_normalize_func": lambda token: token.replace("_", "-")}
 
 
-@app.command()
+@app.command(context_settings=UNDERSCORES)
 def serve(
     model_base_path: Annotated[
         Path | None,

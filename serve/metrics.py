@@ -10,6 +10,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     generate_latest,
@@ -46,6 +47,12 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.in_progress = Gauge(
+            "tapeline_requests_in_progress",
+            "Inference requests being answered.",
+            registry=self.registry,
+        )
+
     def request(self, protocol: Protocol) -> Observation:
         """Count and time what is done in this `with` block as one inference request."""
         return Observation(self, protocol)
@@ -70,6 +77,7 @@ class Observation:
         self._model, self._version = handle.model, str(handle.version)
 
     def __enter__(self) -> Self:
+        self._metrics.in_progress.inc()
         self._start = time.perf_counter()
         return self
 
@@ -81,5 +89,6 @@ class Observation:
     ) -> None:
         status = 200 if error is None else error.status if isinstance(error, ServeError) else 500
         labels = self._model, self._version, self._protocol
+        self._metrics.in_progress.dec()
         self._metrics.requests.labels(*labels, str(status)).inc()
         self._metrics.seconds.labels(*labels).observe(time.perf_counter() - self._start)

@@ -88,20 +88,19 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise _too_large(limit)
         if name == b"content-encoding":
             encoding = value.lower()
-    message = await receive()
-    body: bytes | bytearray = message.get("body", b"")
-    while message.get("more_body"):
-        if type(body) is bytes:
-            body = bytearray(body)
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limit:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
             raise _too_large(limit)
-    if message["type"] == "http.disconnect":
-        raise Disconnected
-    if len(body) > limit:
-        raise _too_large(limit)
-    return bytes(body) if encoding in (b"", b"identity") else _decompress(body, encoding, limit)
+        more = message.get("more_body", False)
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    return body if encoding in (b"", b"identity") else _decompress(body, encoding, limit)
 
 
 def read_version(text: str | None) -> int | None:
@@ -117,7 +116,7 @@ def read_version(text: str | None) -> int | None:
     return int(text)
 
 
-def _decompress(body: bytes | bytearray, encoding: bytes, limit: int) -> bytes:
+def _decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding not in (b"gzip", b"x-gzip"):
         raise InvalidArgument(f"Content-Encoding {encoding.decode('latin-1')!r} is not gzip.")
     decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-PATIENCE = 20.0
+PATIENCE = 60.0  # on a machine that has much else to do
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> None:
@@ -61,6 +61,12 @@ class Client:
     def is_available(self, model: str, version: int | None = None) -> bool:
         target = "" if version is None else f"/versions/{version}"
         return self.get(f"/v2/models/{model}{target}/ready")[0] == 200
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        self.connection.request("GET", "/metrics")
+        lines = self.connection.getresponse().read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
 
     def close(self) -> None:
         self.connection.close()

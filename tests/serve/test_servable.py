@@ -73,6 +73,7 @@ def test_inputs_with_a_value_of_their_own_are_optional(tmp_path: Path) -> None:
     onnx.save(model, str(path / "model.onnx"))
     servable = load(path)
     assert servable.signature.required == {"x"}
+    assert servable.signature.input["bias"].shape == (1,)
     assert servable.run({"x": np.float32([1])})["y"] == 11
     assert servable.run({"x": np.float32([1]), "bias": np.float32([2])})["y"] == 3
 

@@ -3,6 +3,7 @@
 import http.client
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from tests.serve import models
 from tests.serve.models import HALF_PLUS_TWO, publish
 from tests.serve.process import Server, wait_until
+
+IN_PROGRESS = "tapeline_requests_in_progress"
 
 
 def test_it_says_what_is_ready_and_where(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def ask_slow(server: Server, rounds: int) -> tuple[threading.Thread, list[Any]]:
 
 @pytest.fixture
 def slow_models(tmp_path: Path) -> Path:
-    publish(tmp_path, "slow", 1, models.SLOW, golden=None)
+    publish(tmp_path, "slow", 1, models.SLOW)
     publish(tmp_path, "m", 1, HALF_PLUS_TWO)
     return tmp_path
 
@@ -93,9 +96,9 @@ def test_sigterm_ends_it_with_0_and_what_is_in_flight_is_answered(slow_models: P
     with Server(slow_models) as server:
         client = server.client()
         wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
-        thread, result = ask_slow(server, 20_000)
-        while not result and client.predict("m", [2]) != [3.0]:
-            pass
+        thread, result = ask_slow(server, 50_000)
+        wait_until(lambda: client.metric(IN_PROGRESS) or result, "the request is being answered")
+        assert client.predict("m", [2]) == [3.0]  # beside it
         assert server.stop() == 0
         thread.join()
         client.close()
@@ -108,7 +111,7 @@ def test_what_outlasts_the_limit_is_ended(slow_models: Path) -> None:
         client = server.client()
         wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
         thread, result = ask_slow(server, 2**40)
-        client.predict("m", [2])
+        wait_until(lambda: client.metric(IN_PROGRESS), "the request is being answered")
         assert server.stop() == 0
         thread.join()
         client.close()
@@ -127,6 +130,7 @@ def test_while_draining_it_answers_and_is_not_ready(slow_models: Path) -> None:
         assert client.predict("m", [2]) == [3.0]
         assert client.get("/v2/health/live")[0] == 200
         client.close()
+        time.sleep(0.5)  # several times as long as uvicorn takes to see that it should stop
         assert client.predict("m", [2]) == [3.0]  # on a new connection
         client.close()
         assert server.stop() == 0  # who says it twice means it

@@ -293,6 +293,14 @@ def test_bodies_over_the_limit_are_413_also_when_they_were_compressed(client: Cl
     assert client.predict("half_plus_two", [2]) == [3.0]  # on the same connection
 
 
+def test_a_body_that_says_it_is_too_long_is_not_waited_for(client: Client) -> None:
+    client.connection.putrequest("POST", "/v1/models/half_plus_two:predict")
+    client.connection.putheader("Content-Length", "1000001")
+    client.connection.endheaders()
+    assert client.connection.getresponse().status == 413
+    client.close()
+
+
 def test_a_body_in_chunks_is_read_whole_and_held_to_the_limit(client: Client) -> None:
     def send(count: int) -> int:
         parts = json.dumps({"instances": [0.5] * count}).encode()
