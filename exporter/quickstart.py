@@ -36,7 +36,7 @@ class Quickstart:
     """
 
     def __init__(self, folder: Path, silent: bool = False) -> None:
-        self.folder, self.silent = folder, silent
+        self.folder, self.silent = folder.resolve(), silent
         self._console = Console(highlight=False, quiet=silent)
         self._started = time.perf_counter()
 
@@ -66,19 +66,21 @@ class Quickstart:
 
     def _recipe(self) -> Recipe:
         """The recipe in the folder, written there if there is none."""
-        text = (files("exporter") / "digits.toml").read_text()
+        text = (files("exporter") / "digits.toml").read_bytes()
         file = self.folder / "recipe.toml"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not file.exists():
-                file.write_text(text)
-            found = file.read_text()
+                file.write_bytes(text)
+            found = file.read_bytes()
         except OSError as error:
-            raise ConfigError(f"Cannot write {file}: {error.strerror}. Give a --folder.") from error
+            raise ConfigError(
+                f"Cannot write {near(file)}: {error.strerror}. Give a --folder."
+            ) from error
         if found != text:
             raise ConfigError(
-                f"{file} is not the recipe of the quickstart. Give another --folder, or train it: "
-                f"tapeline train {self.folder}"
+                f"{near(file)} is not the recipe of the quickstart. Give another --folder, or train "
+                f"it: tapeline train {near(self.folder)}"
             )
         return Recipe.read(self.folder)
 
@@ -118,14 +120,15 @@ class Quickstart:
         shown = picture.beside(held_out.x[SHOWN], classes, probabilities, plain)
         says = classes[max(range(len(classes)), key=probabilities.__getitem__)]
         self._console.print("\n", shown, sep="")
-        self._console.print(f"  The server says {says}; it is a {classes[held_out.y[SHOWN]]}.\n")
+        verdict = f"  The server says {says}; it is a {classes[held_out.y[SHOWN]]}.\n"
+        self._console.print(Text(verdict, "bold"))
         return probabilities
 
     def _say_where(self, held_out: Dataset, published: Published) -> None:
-        root, name = near(self.folder.resolve().parent), self.folder.name
+        root, name = near(self.folder.parent), self.folder.name
         question = json.dumps({"instances": _rows(held_out)}, separators=(",", ":"))
         lines = {
-            "The recipe, to change and train again": f"tapeline train {near(self.folder.resolve())}",
+            "The recipe, to change and train again": f"tapeline train {near(self.folder)}",
             "What is in the file": f"tapeline inspect {near(published.path)}",
             "The server": f"tapeline serve --model-base-path {root}",
             "The question": f"curl -d '{question}' localhost:8501/v1/models/{name}:predict",

@@ -33,7 +33,7 @@ def show_inspection(console: Console, found: Inspection) -> None:
     ]
     for key, value in (found.lineage or {}).items():
         rows.append((key, _origin(key, value)))
-    console.print(Text(str(near(found.path)), "bold"))
+    console.print(Text(str(near(found.path)), "bold"), soft_wrap=True)
     console.print(_pairs(rows), soft_wrap=True)
 
 
@@ -48,7 +48,7 @@ def show_verification(console: Console, file: Path, proof: Verification) -> None
         rows = "fixed" if one.batch is None else str(one.batch)
         numbers = (f"{number:.1e}" for number in (one.error, one.relative, one.tolerance))
         table.add_row(one.output, rows, *numbers)
-    console.print(Text(str(near(file)), "bold"))
+    console.print(Text(str(near(file)), "bold"), soft_wrap=True)
     console.print(table)
     console.print("[green]verified[/]: valid ONNX; ONNX Runtime and the trainer agree")
 
@@ -56,7 +56,8 @@ def show_verification(console: Console, file: Path, proof: Verification) -> None
 def show_published(console: Console, published: Published) -> None:
     """Where a version is, and how it is asked."""
     signature, worst = published.signature, published.verification.largest
-    console.print(f"[green]published[/] [bold]{near(published.path)}[/]")
+    title = Text.assemble(("published ", "green"), (str(near(published.path)), "bold"))
+    console.print(title, soft_wrap=True)
     proof = (
         f"ONNX Runtime and the trainer differ by at most {worst.relative:.1e} of the largest value"
     )

@@ -115,11 +115,27 @@ def test_a_cell_that_is_not_a_number(run: Command) -> None:
     check_sentence(run("train", "flowers"), "flowers.csv", "12", "length")
 
 
-def test_a_misspelled_key(run: Command) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("epochs = 1", "epoch = 1", "epoch is not known. Did you mean 'epochs'?"),
+        ("[2, 2]", "[2]", "Linear: missing a required argument: 'out_features'"),
+        ("[2, 2]", '["two", 2]', "Linear cannot be made of 'two', 2"),
+        ("[2, 2]", "[3, 2]", "inner dimensions 2 and 3 differ"),
+        ("epochs = 1", "epochs = 1\nschedule = {name='step_decay', every=0}", "no learning rate"),
+        ("epochs = 1", "epochs = 1\noptimizer = {name='Adam', lr='fast'}", "no learning rate"),
+        ("[data]", "[data", "not valid TOML"),
+        ("[data]", "format = 2\n[data]", "format 2; this version reads up to 1"),
+        ("[data]", "format = 'two'\n[data]", "format = 'two'"),
+        ("[data]", "# \udcff\n[data]", "not valid TOML: 'utf-8'"),
+    ],
+)
+def test_a_wrong_recipe(run: Command, old: str, new: str, sentence: str) -> None:
     write_model()
-    text = Path("flowers/recipe.toml").read_text().replace("epochs", "epoch")
-    Path("flowers/recipe.toml").write_text(text)
-    check_sentence(run("train", "flowers"), "epoch")
+    text = Path("flowers/recipe.toml").read_text().replace(old, new)
+    Path("flowers/recipe.toml").write_bytes(text.encode(errors="surrogateescape"))
+    check_sentence(run("train", "flowers"), sentence)
+    assert not [*Path("flowers").glob("runs/*")]
 
 
 def test_a_model_that_was_not_trained(run: Command) -> None:

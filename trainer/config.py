@@ -91,19 +91,17 @@ class Recipe(_Section):
         given = Path(path)
         file = given / "recipe.toml" if given.is_dir() else given
         try:
-            text = file.read_text()
+            values = tomllib.loads(file.read_bytes().decode())
         except OSError as error:
             raise ConfigError(
                 f"There is no recipe at {file} ({error.strerror}). Give a folder with a recipe.toml."
             ) from error
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # the text is not UTF-8, or not TOML
             raise ConfigError(f"{file} is not valid TOML: {error}.") from error
-        if int(values.get("format", FORMAT)) > FORMAT:
+        number = values.get("format", FORMAT)
+        if isinstance(number, int) and number > FORMAT:
             raise ConfigError(
-                f"{file} has the format {values['format']}; this version reads up to {FORMAT}. "
-                "Update tapeline."
+                f"{file} has the format {number}; this version reads up to {FORMAT}. Update tapeline."
             )
         folder = file.parent.resolve()
         try:
@@ -150,7 +148,17 @@ class Recipe(_Section):
         chosen = _chosen("schedule", settings.pop("name", None), known)
         if chosen is schedule.cosine:
             settings.setdefault("steps", steps)
-        return _called(chosen, {"lr": self.optimizer().lr, **settings})
+        rate: Schedule = _called(chosen, {"lr": self.optimizer().lr, **settings})
+        try:
+            fits = rate(0) >= 0.0
+        except (TypeError, ArithmeticError):
+            fits = False
+        if not fits:
+            raise ConfigError(
+                f"The schedule {self.train.schedule} of {self.train.optimizer} gives no learning rate: "
+                "numbers from 0 are expected, and counts of steps from 1."
+            )
+        return rate
 
     def metrics(self) -> dict[str, Metric]:
         """The metrics by name."""
@@ -185,12 +193,18 @@ def _chosen(kind: str, name: Any, known: dict[str, Any]) -> Any:
 
 def _called(function: Callable[..., Any], keywords: dict[str, Any], *positional: Any) -> Any:
     """Call with a sentence instead of a traceback where the arguments do not fit."""
+    takes = ", ".join(p for p in inspect.signature(function).parameters if p != "model")
     try:
         inspect.signature(function).bind(*positional, **keywords)
     except TypeError as error:
-        takes = ", ".join(p for p in inspect.signature(function).parameters if p != "model")
         raise ConfigError(f"{function.__name__}: {error}. It takes: {takes}.") from error
-    return function(*positional, **keywords)
+    try:
+        return function(*positional, **keywords)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        given = ", ".join([*map(repr, positional), *(f"{k}={v!r}" for k, v in keywords.items())])
+        raise ConfigError(
+            f"{function.__name__} cannot be made of {given}: {error}. It takes: {takes}."
+        ) from error
 
 
 def _defined(folder: Path, definition: str) -> Callable[..., Module]:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.datasets import get_example
 
 import exporter
@@ -36,6 +38,21 @@ def test_a_foreign_file() -> None:
     assert found.operators["LinearClassifier"] == 1
     assert found.signature is None
     assert found.lineage is None
+
+
+def test_weights_listed_as_inputs_are_weights(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.ones((2, 3), np.float32), "w")
+    x, y, w = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", ["n", 2]), ("y", ["n", 3]), ("w", [2, 3]))
+    )
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "old", [x, w], [y], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
+    onnx.save(model, tmp_path / "old.onnx")
+    found = exporter.inspect(tmp_path / "old.onnx")
+    assert [spec.name for spec in found.inputs] == ["x"]
+    assert found.parameters == 6
 
 
 def test_a_folder_means_its_newest_version(tmp_path: Path) -> None:

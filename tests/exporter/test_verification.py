@@ -81,11 +81,12 @@ def test_another_shape_or_number_of_outputs_is_named(tmp_path: Path) -> None:
 
 def test_a_foreign_file_of_an_old_opset_is_proven(tmp_path: Path) -> None:
     nodes = [
-        helper.make_node("Unsqueeze", ["x"], ["a"], axes=[1]),
-        helper.make_node("Squeeze", ["a"], ["b"], axes=[1]),
+        helper.make_node("Unsqueeze", ["x"], ["a"], axes=[3]),
+        helper.make_node("Squeeze", ["a"], ["b"], axes=[3]),
+        # Before opset 13 over all axes from this one on, not over this one alone.
         helper.make_node("Softmax", ["b"], ["y"], axis=1),
     ]
-    proof = verify(foreign(tmp_path, nodes, [None, 5], opset=11))
+    proof = verify(foreign(tmp_path, nodes, [None, 5, 3], opset=11))
     assert [one.batch for one in proof.comparisons] == [1, 2, 7, 64]
 
 
