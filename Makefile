@@ -24,7 +24,7 @@ format: $(VENV)/.check
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-image:
+image: $(VENV)/.base
 	scripts/test-image
 
 clean:
