@@ -61,14 +61,20 @@ def training_step(loss: Loss, optimizer: Optimizer, clip: float | None) -> Calla
     update = optimizer.update
 
     def step(model: Module, optimizer: Any, lr: Tensor, x: Tensor, y: Tensor) -> dict[str, Any]:
-        value, gradients = value_and_grad(lambda m: loss(m(x), y))(model)
-        if clip is not None:
-            gradients = clip_by_global_norm(gradients, clip)
+        value, gradients = loss_and_gradients(model, loss, x, y, clip)
         new, state = update(model.tree_children(), gradients, optimizer, lr)
         model.assign({name: as_parameter(tensor) for name, tensor in new.items()})
         return {"loss": value, "optimizer": state}
 
     return step
+
+
+def loss_and_gradients(
+    model: Module, loss: Loss, x: Tensor, y: Tensor, clip: float | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a batch, and its gradients by dotted name, clipped to a joint norm."""
+    value, gradients = value_and_grad(lambda m: loss(m(x), y))(model)
+    return value, gradients if clip is None else clip_by_global_norm(gradients, clip)
 
 
 class EagerStep:

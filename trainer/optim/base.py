@@ -28,6 +28,8 @@ class Optimizer(ABC):
     """
 
     slots: tuple[str, ...] = ()
+    # Whether `change` treats each element by itself, so that parameters may be joined into one vector.
+    elementwise = True
 
     def __init__(self, model: Module | None = None, lr: float = 0.01) -> None:
         self.model, self.lr = model, lr

@@ -7,7 +7,6 @@ import pytest
 import trainer
 from trainer import nn, optim
 from trainer.compiled import CompiledStep
-from trainer.compiled.step import _Runner
 from trainer.core.proto import to_model
 from trainer.core.tensor import wrap
 from trainer.core.trace import capture
@@ -124,4 +123,3 @@ def test_what_leaks_from_a_loss_is_refused_before_anything_moves() -> None:
     step = CompiledStep(network(), loss, optim.SGD())
     with pytest.raises(trainer.TapelineError, match=r"test_step\.py:\d+: the truth of a bool"):
         step.train(x, y, 0.1)
-    assert step._runner is None or isinstance(step._runner, _Runner)

@@ -1,0 +1,175 @@
+"""Passes never change a value: the graph before and after, run eagerly on the same inputs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import trainer
+from trainer import nn, optim
+from trainer.compiled import patterns
+from trainer.compiled.passes import PASSES, optimize
+from trainer.core.graph import Graph, interpret
+from trainer.core.tensor import Tensor, apply, wrap
+from trainer.core.trace import Captured, capture
+from trainer.step import training_step
+
+PICTURES, ROWS = (6, 1, 8, 8), (6, 5)
+NETWORKS = {
+    "dense": (lambda: nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3)), ROWS),
+    "dropout": (lambda: nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.4), nn.Linear(8, 3)), ROWS),
+    "norm": (lambda: nn.Sequential(nn.LayerNorm(5), nn.Linear(5, 3), nn.Tanh()), ROWS),
+    "convolution": (
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 4, 3),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(36, 3),
+        ),
+        PICTURES,
+    ),
+}
+
+
+def step_graph(name: str, dynamic: bool) -> tuple[Captured, dict[str, np.ndarray]]:
+    trainer.random.seed(3)
+    make, shape = NETWORKS[name]
+    model, optimizer = make(), optim.AdamW()
+    generator = np.random.default_rng(5)
+    x = generator.standard_normal(shape).astype(np.float32)
+    y = np.arange(len(x)) % 3
+    state = optimizer.init(model.tree_children())
+    arguments = (model, state, wrap(np.asarray(0.01)), wrap(x), wrap(y))
+    axes = {"x": {0: "batch"}, "y": {0: "batch"}} if dynamic else {}
+    captured = capture(training_step(nn.cross_entropy, optimizer, 1.0), *arguments, dynamic=axes)
+    inputs = {"x": x, "y": y, "lr": np.asarray(0.01)}
+    inputs |= {n: t.numpy() for n, t in model.named_tensors().items()}
+    for value in captured.graph.inputs:
+        if value.name not in inputs:
+            shape = tuple(n if isinstance(n, int) else len(x) for n in value.shape)
+            inputs[value.name] = generator.uniform(0, 1, shape).astype(value.dtype)
+    return captured, inputs
+
+
+def assert_same(before: Graph, after: Graph, inputs: dict[str, np.ndarray]) -> None:
+    expected, found = interpret(before, inputs), interpret(after, inputs)
+    for value, a, b in zip(before.outputs, expected, found, strict=True):
+        assert a.dtype == b.dtype, value.name
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-5, atol=1e-6, err_msg=value.name)
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_pass_keeps_the_values_of_a_step(name: str, dynamic: bool) -> None:
+    captured, inputs = step_graph(name, dynamic)
+    graph = captured.graph
+    for one in PASSES:
+        after = one(graph)
+        assert_same(graph, after, inputs)
+        graph = after
+    after = optimize(captured.graph)
+    assert_same(captured.graph, after, inputs)
+    assert len(after.equations) < len(captured.graph.equations)
+    assert after.inputs == captured.graph.inputs
+
+
+def optimized(function, *arrays) -> Graph:
+    """The graph of a function after all passes, checked against the function."""
+    captured = capture(function, *map(wrap, arrays))
+    graph = optimize(captured.graph)
+    given = [value.name for value in graph.inputs]
+    assert_same(captured.graph, graph, dict(zip(given, arrays, strict=True)))
+    return graph
+
+
+def operators(graph: Graph) -> list[str]:
+    return [equation.op for equation in graph.equations]
+
+
+X = np.arange(-6, 6, dtype=np.float32).reshape(3, 4)
+
+
+def test_equal_expressions_are_computed_once() -> None:
+    assert operators(optimized(lambda x: x.exp() * x.exp(), X)) == ["Exp", "Mul"]
+
+
+def test_constants_are_folded_and_shared() -> None:
+    def function(x: Tensor) -> Tensor:
+        ones = apply("ConstantOfShape", np.array([3, 4]), value=np.ones(1, np.float32))
+        return x * (ones + 1.0) + (ones + ones)
+
+    graph = optimized(function, X)
+    assert operators(graph) == ["Mul", "Add"]
+    assert len(graph.constants) == 1
+
+
+def test_what_changes_nothing_is_gone() -> None:
+    def function(x: Tensor) -> Tensor:
+        y = apply("Expand", apply("Identity", x).reshape(3, 4), [3, 4])
+        return (y.cast(np.float32) * 1.0 + 0.0).permute(0, 1).tanh()
+
+    assert operators(optimized(function, X)) == ["Tanh"]
+
+
+def test_a_product_that_broadcasts_stays() -> None:
+    ones = np.ones((2, 3, 4), np.float32)
+    assert operators(optimized(lambda x: (x * ones).tanh(), X)) == ["Mul", "Tanh"]
+
+
+def test_transposes_move_into_gemm() -> None:
+    y = X[:, :2].copy()
+    graph = optimized(lambda x, y: apply("Gemm", x.T, y), X, y)
+    assert operators(graph) == ["Gemm"]
+    assert operators(optimized(lambda x, y: x.T @ y, X, y)) == ["Gemm"]
+    twice = optimized(lambda x, y: apply("Gemm", x.T, y, transA=1), X, np.ones((4, 2), np.float32))
+    assert operators(twice) == ["Gemm"]
+
+
+def test_the_gradient_of_cross_entropy_is_softmax_minus_onehot() -> None:
+    y = np.array([0, 3, 3])
+
+    def function(x: Tensor, y: Tensor) -> Tensor:
+        return trainer.grad(lambda x: nn.cross_entropy(x, y))(x)
+
+    graph = optimized(function, X, y)
+    assert [op for op in operators(graph) if op != "Unsqueeze"] == [
+        "LogSoftmax",
+        "Exp",
+        "Mul",
+        "ScatterElements",
+    ]
+    softmax = np.exp(X) / np.exp(X).sum(1, keepdims=True)
+    (found,) = interpret(graph, [X, y])
+    np.testing.assert_allclose(found.numpy(), (softmax - np.eye(4)[y]) / 3, rtol=1e-5, atol=1e-7)
+
+
+def test_masks_are_chosen_not_multiplied() -> None:
+    graph = optimized(lambda x: x * (x > 0.5).cast(np.float32), X)
+    assert operators(graph) == ["Greater", "Where"]
+
+
+def test_random_operators_are_neither_shared_nor_folded() -> None:
+    captured = capture(lambda x: x + 1.0, wrap(X))
+    [add] = captured.graph.equations
+    uniform = [
+        replace(add, op="RandomUniform", inputs=(), outputs=(n,), attrs={"shape": [3, 4]})
+        for n in ("a", "b")
+    ]
+    total = replace(add, inputs=("a", "b"))
+    graph = replace(captured.graph, equations=(*uniform, total))
+    assert operators(optimize(graph)) == ["RandomUniform", "RandomUniform", "Add"]
+
+
+def test_a_graph_with_subgraphs_stays_as_it_is() -> None:
+    captured = capture(lambda x: (x * 1.0).tanh(), wrap(X))
+    first, second = captured.graph.equations
+    inner = replace(first, attrs={"body": captured.graph})
+    graph = replace(captured.graph, equations=(inner, second))
+    assert optimize(graph) is graph
+
+
+def test_every_pattern_says_what_it_does() -> None:
+    assert all(one.__doc__ for one in PASSES)
+    assert len(patterns.PATTERNS) == len({one.__name__ for one in patterns.PATTERNS})

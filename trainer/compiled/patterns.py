@@ -1,0 +1,170 @@
+"""Patterns of training graphs that can be written with fewer or cheaper operators.
+
+A pattern looks at one equation and what feeds it, and returns the equations that take its place. What
+is not read any more afterwards is dropped as dead code. None changes a value by more than rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.compiled.facts import Facts
+from trainer.core.dtypes import onnx_code
+from trainer.core.graph import Equation, Graph
+from trainer.core.tensor import Array
+
+
+class Written(NamedTuple):
+    """What takes an equation's place, and the constants that it needs."""
+
+    equations: tuple[Equation, ...]
+    constants: Mapping[str, Array] = {}
+
+
+Pattern = Callable[[Facts, Equation], Written | Equation | None]
+PATTERNS: list[Callable[[Graph], Graph]] = []
+
+
+def _pattern(rule: Pattern) -> Callable[[Graph], Graph]:
+    """A pass that applies the pattern wherever it fits."""
+
+    @functools.wraps(rule)
+    def one_pass(graph: Graph) -> Graph:
+        facts = Facts(graph)
+        equations: list[Equation] = []
+        constants = dict(graph.constants)
+        for equation in graph.equations:
+            found = rule(facts, equation)
+            written = found if isinstance(found, Written) else Written((found or equation,))
+            equations += written.equations
+            constants |= written.constants
+        return replace(graph, equations=tuple(equations), constants=constants)
+
+    PATTERNS.append(one_pass)
+    return one_pass
+
+
+@_pattern
+def reduce_without_axes(facts: Facts, equation: Equation) -> Equation | None:
+    """Squeeze(ReduceSum(x, axes, keepdims=1), axes) is ReduceSum(x, axes, keepdims=0)."""
+    if equation.op != "Squeeze" or len(equation.inputs) < 2:
+        return None
+    reduction = facts.maker(equation.inputs[0], "ReduceSum", "ReduceMean", "ReduceMax")
+    axes = facts.constant(equation.inputs[1])
+    if reduction is None or len(reduction.inputs) < 2 or not reduction.attrs.get("keepdims", 1):
+        return None
+    reduced = facts.constant(reduction.inputs[1])
+    if axes is None or reduced is None or not np.array_equal(axes, reduced):
+        return None
+    attrs = {**reduction.attrs, "keepdims": 0}
+    return replace(reduction, outputs=equation.outputs, attrs=attrs)
+
+
+@_pattern
+def reduce_the_original(facts: Facts, equation: Equation) -> Equation | None:
+    """The sum or mean of all elements does not need them squeezed or reshaped before."""
+    everything = len(equation.inputs) == 1 and not equation.attrs.get("keepdims", 1)
+    if equation.op not in ("ReduceSum", "ReduceMean") or not everything:
+        return None
+    shaping = facts.maker(equation.inputs[0], "Squeeze", "Unsqueeze", "Reshape")
+    return shaping and replace(equation, inputs=(shaping.inputs[0],))
+
+
+@_pattern
+def negate_the_constant(facts: Facts, equation: Equation) -> Written | None:
+    """-(x * c) is x * (-c) for a constant c."""
+    product = facts.maker(equation.inputs[0], "Mul") if equation.op == "Neg" else None
+    factor = None if product is None else facts.constant(product.inputs[1])
+    if product is None or factor is None or facts.readers[product.outputs[0]] > 1:
+        return None
+    name = f"{equation.outputs[0]}.factor"
+    negative = replace(product, inputs=(product.inputs[0], name), outputs=equation.outputs)
+    return Written((negative,), {name: np.negative(factor)})
+
+
+@_pattern
+def transpose_inside_gemm(facts: Facts, equation: Equation) -> Equation | None:
+    """Gemm reads a transposed matrix by transA or transB, and so does a MatMul of matrices."""
+    if equation.op not in ("Gemm", "MatMul") or facts.rank(equation.outputs[0]) != 2:
+        return None
+    inputs, attrs = list(equation.inputs), dict(equation.attrs)
+    for place, attribute in enumerate(("transA", "transB")):
+        transpose = facts.maker(inputs[place], "Transpose")
+        if transpose is not None and facts.rank(inputs[place]) == 2:
+            inputs[place] = transpose.inputs[0]
+            attrs[attribute] = 1 - attrs.get(attribute, 0)
+    if tuple(inputs) == equation.inputs:
+        return None
+    return replace(equation, op="Gemm", inputs=tuple(inputs), attrs=attrs)
+
+
+@_pattern
+def sum_of_scattered(facts: Facts, equation: Equation) -> Equation | None:
+    """What was scattered into zeros along an axis sums to what was scattered."""
+    if equation.op != "ReduceSum" or len(equation.inputs) < 2:
+        return None
+    scatter = facts.maker(equation.inputs[0], "ScatterElements")
+    axes = facts.constant(equation.inputs[1])
+    if scatter is None or scatter.attrs.get("reduction") != "add" or axes is None:
+        return None
+    updates = scatter.inputs[2]
+    along = axes.tolist() == [scatter.attrs.get("axis", 0)]
+    same = facts.shape(updates) is not None and facts.shape(updates) == facts.shape(
+        equation.outputs[0]
+    )
+    if not along or not same or not facts.is_filled(scatter.inputs[0], 0):
+        return None
+    return Equation("Identity", (updates,), equation.outputs, line=equation.line)
+
+
+@_pattern
+def scatter_into_the_difference(facts: Facts, equation: Equation) -> Written | None:
+    """(zeros with u added at some places) - x is -x with u added there.
+
+    With `sum_of_scattered` the gradient of softmax cross-entropy is (softmax - onehot) / n in three
+    operators.
+    """
+    scatter = facts.maker(equation.inputs[0], "ScatterElements") if equation.op == "Sub" else None
+    if scatter is None or scatter.attrs.get("reduction") != "add":
+        return None
+    data, indices, updates = scatter.inputs
+    shape = facts.shape(data)
+    fits = shape is not None and shape == facts.shape(equation.inputs[1])
+    if not fits or not facts.is_filled(data, 0):
+        return None
+    name = f"{equation.outputs[0]}.negative"
+    negative = Equation("Neg", (equation.inputs[1],), (name,), line=equation.line)
+    added = replace(scatter, inputs=(name, indices, updates), outputs=equation.outputs)
+    return Written((negative, added))
+
+
+@_pattern
+def positive_part_as_mask(facts: Facts, equation: Equation) -> Equation | None:
+    """relu(x) > 0 is a cast to bool."""
+    if equation.op != "Greater" or not facts.is_filled(equation.inputs[1], 0):
+        return None
+    if facts.maker(equation.inputs[0], "Relu") is None:
+        return None
+    attrs = {"to": onnx_code(np.bool_)}
+    return Equation("Cast", equation.inputs[:1], equation.outputs, attrs, line=equation.line)
+
+
+@_pattern
+def choose_instead_of_multiplying(facts: Facts, equation: Equation) -> Written | None:
+    """A product with a mask cast to numbers is Where(mask, x, 0)."""
+    if equation.op != "Mul":
+        return None
+    for x, factor in (equation.inputs, equation.inputs[::-1]):
+        cast = facts.maker(factor, "Cast")
+        dtype = facts.dtype(factor)
+        if cast is None or dtype is None or facts.dtype(cast.inputs[0]) != np.bool_:
+            continue
+        zero = f"zero.{dtype.name}"
+        chosen: dict[str, Any] = {"op": "Where", "inputs": (cast.inputs[0], x, zero), "attrs": {}}
+        return Written((replace(equation, **chosen),), {zero: np.zeros((), dtype)})
+    return None
