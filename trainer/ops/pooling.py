@@ -103,13 +103,12 @@ def max_unpool(
     y = np.zeros(prod(shape), x.dtype)
     y[i.reshape(-1)] = x.reshape(-1)
     y = y.reshape(shape)
-    if output_shape is None or tuple(output_shape) == shape:
+    wanted = shape if output_shape is None else tuple(output_shape.tolist())
+    if wanted == shape:
         return y
-    if len(output_shape) != len(shape) or any(
-        a < b for a, b in zip(output_shape, shape, strict=True)
-    ):
-        raise OperatorError(f"output_shape {list(output_shape)} is less than {list(shape)}")
-    larger = np.zeros(output_shape, x.dtype)
+    if len(wanted) != len(shape) or any(a < b for a, b in zip(wanted, shape, strict=True)):
+        raise OperatorError(f"output_shape {list(wanted)} is less than {list(shape)}")
+    larger = np.zeros(wanted, x.dtype)
     larger[tuple(slice(n) for n in shape)] = y
     return larger
 
