@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from trainer.core.errors import OperatorError
-from trainer.core.op import REGISTRY, Op, find
+from trainer.core.op import COMPOSITES, REGISTRY, Op, find
 from trainer.core.tensor import apply
 
 # Annotations of kernel parameters: the type variables of the ONNX schemas. Inputs that are annotated
@@ -57,6 +57,19 @@ def op(name: str, *, domain: str = "", since: int = 21) -> Callable[[Callable[..
         def function(*inputs: Any, **attrs: Any) -> Any:
             return apply(name, *inputs, **attrs)
 
+        return function
+
+    return define
+
+
+def composite(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function of Tensors as the ONNX operator `name`: it is what it is made of.
+
+    So it needs no gradient rule, and a captured graph holds the operators that it ran.
+    """
+
+    def define(function: Callable[..., Any]) -> Callable[..., Any]:
+        COMPOSITES[name] = function
         return function
 
     return define

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from trainer.core.errors import OperatorError
-from trainer.core.tensor import Array, Tensor, apply, as_tensor
+from trainer.core.op import COMPOSITES, find
+from trainer.core.tensor import Array, apply, as_tensor
 
 Dimension = int | str | None
 
@@ -55,6 +56,9 @@ class Graph:
     name: str = "tapeline"
     known: Mapping[str, Value] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {len(self.equations)} equations)"
+
     def canonical(self) -> tuple[Any, ...]:
         """The structure without the names: two graphs are the same if these are equal."""
         number: dict[str, int] = {"": -1}
@@ -82,16 +86,32 @@ class Graph:
         return tuple(inputs), tuple(equations), tuple(outputs), tuple(constants)
 
 
-def interpret(graph: Graph, inputs: Sequence[Any] | Mapping[str, Any]) -> list[Tensor]:
+@dataclass(frozen=True)
+class Branch:
+    """A subgraph of If, Loop or Scan together with the values around it that it may read."""
+
+    graph: Graph
+    scope: Mapping[str, Any]
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """Run it."""
+        return interpret(self.graph, inputs, self.scope)
+
+
+def interpret(
+    graph: Graph, inputs: Sequence[Any] | Mapping[str, Any], scope: Mapping[str, Any] | None = None
+) -> list[Any]:
     """Run a graph through `apply`, so that it can be recorded, differentiated and captured again.
 
     Args:
         graph: What to run.
         inputs: A value per input, in order or by name. A name of `graph.constants` replaces that
-            constant, which is how an imported graph is fine-tuned.
+            constant, which is how an imported graph is fine-tuned. A sequence is a list, an absent
+            optional `None`.
+        scope: What a subgraph may read besides. Defaults to nothing.
 
     Returns:
-        A Tensor per output.
+        A Tensor per output, or a list of Tensors where it is a sequence.
 
     Raises:
         OperatorError: An input is missing, or an operator cannot take what it is given.
@@ -107,18 +127,34 @@ def interpret(graph: Graph, inputs: Sequence[Any] | Mapping[str, Any]) -> list[T
             f"The graph {graph.name!r} needs the inputs {[v.name for v in graph.inputs]}; "
             f"missing: {missing}."
         )
-    values: dict[str, Any] = {name: as_tensor(array) for name, array in graph.constants.items()}
-    values |= {name: as_tensor(value) for name, value in given.items()}
+    values: dict[str, Any] = dict(scope or {})
+    values |= {name: as_tensor(array) for name, array in graph.constants.items()}
+    values |= {name: _as_value(value) for name, value in given.items()}
     values[""] = None
     for equation in graph.equations:
-        extra = {"outputs": len(equation.outputs)} if len(equation.outputs) > 1 else {}
-        result = apply(
-            equation.op, *[values[name] for name in equation.inputs], **extra, **equation.attrs
-        )
+        composite = equation.op in COMPOSITES
+        if equation.domain != ("" if composite else find(equation.op).domain):
+            raise OperatorError(
+                f"The graph {graph.name!r} uses {equation.op} of the operator set "
+                f"{equation.domain!r}, which is not known here."
+            )
+        attrs: dict[str, Any] = {
+            name: Branch(value, values) if composite and isinstance(value, Graph) else value
+            for name, value in equation.attrs.items()
+        }
+        if len(equation.outputs) > 1:
+            attrs["outputs"] = len(equation.outputs)
+        result = apply(equation.op, *[values[name] for name in equation.inputs], **attrs)
         results = result if isinstance(result, tuple) else (result,)
         values |= dict(zip(equation.outputs, results, strict=False))
         values[""] = None
     return [values[value.name] for value in graph.outputs]
+
+
+def _as_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_value(item) for item in value]
+    return None if value is None else as_tensor(value)
 
 
 def frozen(value: Any) -> Any:

@@ -125,6 +125,12 @@ class Op:
 
 REGISTRY: dict[str, Op] = {}
 
+# Functions of Tensors that are what they are made of (If, SequenceAt): nothing is recorded for them.
+COMPOSITES: dict[str, Callable[..., Any]] = {}
+
+# Set by trainer.core.reference on import: makes an operator that has no kernel of its own.
+fallback: Callable[[str], Op | None] | None = None
+
 
 def find(name: str) -> Op:
     """The operator of that name.
@@ -134,5 +140,8 @@ def find(name: str) -> Op:
     """
     if name in REGISTRY:
         return REGISTRY[name]
+    made = fallback(name) if fallback else None
+    if made is not None:
+        return REGISTRY.setdefault(name, made)
     hint = did_you_mean(name, REGISTRY)
     raise OperatorError(f"There is no operator {name!r}.{hint} Operators are spelled as in ONNX.")

@@ -2,7 +2,7 @@
 
 An operator that ONNX defines as a function of other operators runs through that function, forward and
 backward. Any other runs through the reference kernels of the `onnx` package, which are complete and
-slow; a gradient through it is an error.
+slow; a gradient through it is an error. Importing this module makes `find` know them.
 """
 
 from __future__ import annotations
@@ -14,48 +14,35 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import RuntimeImplementationError
 
-from trainer.core.dtypes import is_float
+from trainer.core import op as op_module
+from trainer.core.dtypes import describe, is_float
+from trainer.core.errors import OperatorError
 from trainer.core.graph import Equation, Graph, Value, frozen, interpret
 from trainer.core.mode import current, mode
-from trainer.core.op import REGISTRY, Op
+from trainer.core.op import Op
 from trainer.core.proto import OPSET, from_model, to_model
 from trainer.core.tape import walk, watch
 
 Schema: TypeAlias = Any  # onnx.defs.OpSchema, whose stubs do not know function bodies
 
 
-def provide(graph: Graph) -> None:
-    """Register what is missing for a graph and its subgraphs to be run.
-
-    What the `onnx` package does not know either stays missing; running it says so.
-    """
-    for equation in graph.equations:
-        if equation.op not in REGISTRY:
-            found = lookup(equation.op, equation.domain)
-            if found is not None:
-                REGISTRY[equation.op] = found
-        for value in equation.attrs.values():
-            if isinstance(value, Graph):
-                provide(value)
-
-
-def lookup(name: str, domain: str = "") -> Op | None:
-    """Make an operator of what the `onnx` package has, or `None` if it has nothing.
+def lookup(name: str) -> Op | None:
+    """Make an operator of what the `onnx` package has, or `None` if it has nothing of that name.
 
     Example:
-        >>> lookup("Scaler", "ai.onnx.ml"), lookup("NoSuchOperator")
+        >>> lookup("Scaler"), lookup("NoSuchOperator")
         (Op(Scaler), None)
     """
-    schemas = _schemas().get((domain, name))
+    schemas = _schemas().get(name)
     if schemas is None:
         return None
     newest = schemas[-1]
     made = newest.has_function or newest.has_context_dependent_function
     run = _Function(newest) if made else _Reference(newest)
-    found = Op(name, run.kernel, domain, newest.since_version)
-    if not domain:
-        found.since = max(OPSET, schemas[0].since_version)
+    since = newest.since_version if newest.domain else max(OPSET, schemas[0].since_version)
+    found = Op(name, run.kernel, newest.domain, since)
     found.types = tuple(formal.type_str for formal in newest.inputs)
     if isinstance(run, _Function):
         found.differentiate_by(run.rule)
@@ -63,12 +50,12 @@ def lookup(name: str, domain: str = "") -> Op | None:
 
 
 @lru_cache
-def _schemas() -> dict[tuple[str, str], list[Schema]]:
-    """Every version of every operator that is in use, oldest first."""
-    found: dict[tuple[str, str], list[Schema]] = {}
+def _schemas() -> dict[str, list[Schema]]:
+    """Every version of every operator that is in use, oldest first. No name is in two domains."""
+    found: dict[str, list[Schema]] = {}
     for schema in sorted(onnx.defs.get_all_schemas_with_history(), key=lambda s: s.since_version):
         if not schema.deprecated:
-            found.setdefault((schema.domain, schema.name), []).append(schema)
+            found.setdefault(schema.name, []).append(schema)
     return found
 
 
@@ -77,7 +64,7 @@ class _Function:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self.bodies: dict[Any, Graph] = {}
+        self.bodies: dict[Any, Graph | None] = {}
 
     def kernel(self, *inputs: Any, outputs: int = 1, **attrs: Any) -> tuple[Any, ...]:
         return tuple(y._data for y in self.run(inputs, outputs, attrs))
@@ -100,12 +87,24 @@ class _Function:
         return gradients
 
     def run(self, inputs: Any, outputs: int, attrs: dict[str, Any]) -> list[Any]:
-        key = _key(inputs, outputs, attrs)
-        if key not in self.bodies:
-            self.bodies[key] = _body(self.schema, _single(self.schema, inputs, outputs, attrs))
-        graph = self.bodies[key]
+        graph = self.body(inputs, outputs, attrs, sizes=False)
+        if graph is None:
+            graph = self.body(inputs, outputs, attrs, sizes=True)
+        if graph is None:
+            raise OperatorError(
+                f"{self.schema.name}({', '.join(map(describe, inputs))}): ONNX does not say what it is "
+                "made of for such inputs."
+            )
         absent = [None] * (len(graph.inputs) - len(inputs))
-        return interpret(graph, [*inputs, *absent])[:outputs]
+        return interpret(graph, [*inputs, *absent])
+
+    def body(self, inputs: Any, outputs: int, attrs: dict[str, Any], sizes: bool) -> Graph | None:
+        """What it is made of; some operators say so only if they are told the sizes of the inputs."""
+        key = _key(inputs, outputs, attrs, sizes)
+        if key not in self.bodies:
+            model = _single(self.schema, inputs, outputs, attrs, sizes)
+            self.bodies[key] = _body(self.schema, model)
+        return self.bodies[key]
 
 
 class _Reference:
@@ -116,16 +115,22 @@ class _Reference:
         self.evaluators: dict[Any, ReferenceEvaluator] = {}
 
     def kernel(self, *inputs: Any, outputs: int = 1, **attrs: Any) -> tuple[Any, ...]:
-        key = _key(inputs, outputs, attrs)
+        key = _key(inputs, outputs, attrs, sizes=False)
         if key not in self.evaluators:
-            self.evaluators[key] = ReferenceEvaluator(_single(self.schema, inputs, outputs, attrs))
+            model = _single(self.schema, inputs, outputs, attrs, sizes=False)
+            try:
+                self.evaluators[key] = ReferenceEvaluator(model)
+            except RuntimeImplementationError:
+                raise OperatorError(
+                    f"{self.schema.name} has no kernel here, and none in the onnx package."
+                ) from None
         feeds = {f"x{i}": x for i, x in enumerate(inputs) if x is not None}
         return tuple(map(_array, self.evaluators[key].run(None, feeds)))
 
 
-def _key(inputs: Any, outputs: int, attrs: dict[str, Any]) -> Any:
+def _key(inputs: Any, outputs: int, attrs: dict[str, Any], sizes: bool) -> Any:
     """What a function body depends on."""
-    kinds = tuple(None if x is None else (x.dtype, x.ndim) for x in inputs)
+    kinds = tuple(None if x is None else (x.dtype, x.shape if sizes else x.ndim) for x in inputs)
     return kinds, outputs, frozen(tuple(sorted(attrs.items())))
 
 
@@ -134,11 +139,13 @@ def _array(value: Any) -> Any:
     return array.astype(object) if array.dtype.kind == "U" else array
 
 
-def _single(schema: Schema, inputs: Any, outputs: int, attrs: dict[str, Any]) -> ModelProto:
+def _single(
+    schema: Schema, inputs: Any, outputs: int, attrs: dict[str, Any], sizes: bool
+) -> ModelProto:
     """A model of this one operator."""
     names = ["" if x is None else f"x{i}" for i, x in enumerate(inputs)]
     given = [
-        Value(name, x.dtype, (None,) * x.ndim)
+        Value(name, x.dtype, x.shape if sizes else (None,) * x.ndim)
         for name, x in zip(names, inputs, strict=True)
         if x is not None
     ]
@@ -152,8 +159,8 @@ def _single(schema: Schema, inputs: Any, outputs: int, attrs: dict[str, Any]) ->
     return model
 
 
-def _body(schema: Schema, model: ModelProto) -> Graph:
-    """What an operator is made of, with the attributes that it was given."""
+def _body(schema: Schema, model: ModelProto) -> Graph | None:
+    """What an operator is made of, with the attributes that it was given; `None` if it does not say."""
     node = model.graph.node[0]
     if schema.has_function:
         function = schema.function_body
@@ -164,6 +171,8 @@ def _body(schema: Schema, model: ModelProto) -> Graph:
         function = FunctionProto.FromString(
             schema.get_context_dependent_function(node.SerializeToString(), given)
         )
+    if not function.node:
+        return None
     attributes = {
         name: attribute.default_value
         for name, attribute in schema.attributes.items()
@@ -173,7 +182,9 @@ def _body(schema: Schema, model: ModelProto) -> Graph:
     attributes |= {attribute.name: attribute for attribute in node.attribute}
     graph = GraphProto(name=schema.name)
     graph.input.extend(onnx.ValueInfoProto(name=name) for name in function.input)
-    graph.output.extend(onnx.ValueInfoProto(name=name) for name in function.output)
+    graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in function.output[: len(node.output)]
+    )
     graph.node.extend(_resolved(inner, attributes) for inner in function.node)
     return from_model(ModelProto(graph=graph))
 
@@ -194,3 +205,6 @@ def _resolved(node: NodeProto, attributes: dict[str, AttributeProto]) -> NodePro
             del made.g.node[:]
             made.g.node.extend(inner)
     return copy
+
+
+op_module.fallback = lookup

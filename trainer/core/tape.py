@@ -45,7 +45,7 @@ def value_and_grad(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any
     """
 
     def differentiated(first: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        watched = first if isinstance(first, tree.Branch) else tree.map_tree(watch, first)
+        watched = first if isinstance(first, tree.Container) else tree.map_tree(watch, first)
         leaves = tree.leaves(watched)
         depth = _depth.get()
         token = _depth.set(depth + 1)

@@ -13,7 +13,7 @@ from trainer.core.errors import CaptureError, GradientError, OperatorError
 from trainer.core.indexing import read_index
 from trainer.core.mode import Mode, capturing, current, location, no_grad, user_line
 from trainer.core.node import Node, Spec
-from trainer.core.op import REGISTRY, Op, find
+from trainer.core.op import COMPOSITES, REGISTRY, Op, find
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -38,7 +38,11 @@ def apply(name: str, *inputs: Any, outputs: int | None = None, **attrs: Any) -> 
     Raises:
         OperatorError: Inputs or attributes do not fit; the message names operator, dtypes, shapes.
     """
-    op = REGISTRY.get(name) or find(name)
+    op = REGISTRY.get(name)
+    if op is None:
+        if name in COMPOSITES:
+            return COMPOSITES[name](*inputs, **attrs)
+        op = find(name)
     if attrs and not attrs.keys().isdisjoint(op.inputs):
         placed, attrs = op.bind(inputs, attrs)
         return apply(name, *placed, outputs=outputs, **attrs)

@@ -11,7 +11,7 @@ from trainer.core.errors import TreeError
 Tree = Any
 
 
-class Branch(ABC):
+class Container(ABC):
     """Base of classes that are trees of their own, as a Module is one of its trainable parameters."""
 
     @abstractmethod
@@ -25,7 +25,7 @@ def children(tree: Tree) -> dict[str, Any] | None:
         return {str(key): value for key, value in tree.items()}
     if isinstance(tree, list | tuple):
         return {str(index): value for index, value in enumerate(tree)}
-    if isinstance(tree, Branch):
+    if isinstance(tree, Container):
         return tree.tree_children()
     return None
 

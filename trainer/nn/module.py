@@ -30,7 +30,7 @@ def as_parameter(value: Tensor) -> Tensor:
     return parameter
 
 
-class Module(tree.Branch):
+class Module(tree.Container):
     """Base of layers and models: write `__init__` and `forward`, in plain Python.
 
     A Tensor that requires a gradient, assigned to an attribute, is a parameter; a Module, or a list or

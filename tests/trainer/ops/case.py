@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import trainer.ops
-from trainer.core.op import REGISTRY, Op
+from trainer.core.op import COMPOSITES, REGISTRY, Op
 
 
 class Case(NamedTuple):
@@ -78,3 +78,8 @@ def operators() -> list[Op]:
         found for found in REGISTRY.values() if found.kernel.__module__.startswith("trainer.ops")
     ]
     return [found for found in ours if not found.domain]
+
+
+def composites() -> list[Op]:
+    """The operators of ONNX that are functions of Tensors here, with their signatures read."""
+    return [Op(name, function) for name, function in COMPOSITES.items()]

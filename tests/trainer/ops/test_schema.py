@@ -8,7 +8,7 @@ import onnx.defs
 import onnx.helper
 import pytest
 
-from tests.trainer.ops.case import operators
+from tests.trainer.ops.case import composites, operators
 from trainer.core.op import Op
 
 OLDEST, USUAL = 13, 21
@@ -23,7 +23,7 @@ FIXED = {
     "tensor(uint8)": "UInt8",
 }
 
-OPERATORS = operators()
+OPERATORS = [*operators(), *composites()]
 HISTORY: dict[str, list[onnx.defs.OpSchema]] = defaultdict(list)
 for schema in sorted(onnx.defs.get_all_schemas_with_history(), key=lambda s: s.since_version):
     if not schema.domain:
