@@ -8,12 +8,14 @@ import numpy as np
 
 from trainer.core.define import T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import blockwise
 from trainer.ops.exponential import error_function
 from trainer.ops.ieee import quiet, widened
 from trainer.ops.rectifier import positive_part
 
 
 @op("Sigmoid")
+@blockwise
 @quiet
 @widened
 def sigmoid(x: T) -> T:
@@ -46,6 +48,7 @@ def _tanh_vjp(g, y, _input):
 
 
 @op("HardSigmoid")
+@blockwise
 @widened
 def hard_sigmoid(x: T, *, alpha: float = 0.2, beta: float = 0.5) -> T:
     """The line alpha * x + beta, held between 0 and 1.
@@ -66,6 +69,7 @@ def _hard_sigmoid_vjp(g, y, _x, *, alpha):
 
 
 @op("HardSwish")
+@blockwise
 @widened
 def hard_swish(x: T) -> T:
     """Each element times the line x / 6 + 1/2 held between 0 and 1 (Howard et al., 2019)."""
@@ -81,6 +85,7 @@ def _hard_swish_vjp(g, _y, x):
 
 
 @op("Gelu")
+@blockwise
 @widened
 def gelu(x: T, *, approximate: str = "none") -> T:
     """Each element times the probability that a normal number is below it (Hendrycks and Gimpel, 2016).
@@ -118,6 +123,7 @@ def _gelu_vjp(g, _y, x, *, approximate):
 
 
 @op("Softplus")
+@blockwise
 @widened
 def softplus(x: T) -> T:
     """log(1 + exp(x)) of each element."""
@@ -133,6 +139,7 @@ def _softplus_vjp(g, _y, x):
 
 
 @op("Softsign")
+@blockwise
 @widened
 def softsign(input: T) -> T:
     """X / (1 + |x|) of each element."""
@@ -148,6 +155,7 @@ def _softsign_vjp(g, _y, input):
 
 
 @op("Mish")
+@blockwise
 @widened
 def mish(x: T) -> T:
     """X * tanh(log(1 + exp(x))) of each element (Misra, 2019)."""

@@ -10,6 +10,7 @@ from scipy import special
 
 from trainer.core.define import T1, Array, T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import quiet, widened
 
 
@@ -102,6 +103,7 @@ def _by_exponent(g, x, exponent):
 
 
 @op("Erf")
+@blockwise
 @widened
 def erf(input: T) -> T:
     """The error function of each element."""
@@ -114,59 +116,34 @@ def _erf_vjp(g, _y, input):
 
 
 def error_function(x: Array) -> Array:
-    """erf(x), within 4e-7 of its value for float32.
+    """erf(x), within 3e-7 of its value for float32.
 
-    scipy computes float32 in float64, at ten times the cost of the rational function x P(x^2) / Q(x^2)
-    between -4 and 4, beyond which float32 has only -1 and 1. The coefficients are those of Eigen
-    (`generic_fast_erf_float`).
+    scipy computes float32 in float64, at ten times the cost of tanh(x * P(x^2)) between -4.5 and 4.5,
+    beyond which float32 has only -1 and 1. P was fitted to atanh(erf(x)) / x by least squares, weighted anew
+    until the largest relative error of the result no longer fell (1e-7 before rounding).
     """
     if x.dtype != np.float32:
         return np.asarray(special.erf(x))
-    x = np.asarray(x, order="C")
-    y = np.empty_like(x)
-    flat, out = x.reshape(-1), y.reshape(-1)
-    for start in range(0, flat.size, _BLOCK):
-        _erf_of_block(flat[start : start + _BLOCK], out[start : start + _BLOCK])
-    return y
+    x = x.clip(np.float32(-4.5), np.float32(4.5))
+    square = x * x
+    y = square * _ERF[0]
+    for coefficient in _ERF[1:-1]:
+        y += coefficient
+        y *= square
+    y += _ERF[-1]
+    y *= x
+    return np.asarray(np.tanh(y))
 
 
-_BLOCK = 32768  # what stays in the cache between the steps
-_NUMERATOR = [
-    np.float32(c)
-    for c in (
-        -2.72614225801306e-10,
-        2.77068142495902e-08,
-        -2.10102402082508e-06,
-        -5.69250639462346e-05,
-        -7.34990630326855e-04,
-        -2.95459980854025e-03,
-        -1.60960333262415e-02,
+_ERF = [
+    np.float32(coefficient)
+    for coefficient in (
+        1.41887935e-07,
+        -5.66892013e-06,
+        8.76391611e-05,
+        -6.19787554e-04,
+        -1.91829443e-04,
+        1.02769056e-01,
+        1.12837927,
     )
 ]
-_DENOMINATOR = [
-    np.float32(c)
-    for c in (
-        -1.45660718464996e-05,
-        -2.13374055278905e-04,
-        -1.68282697438203e-03,
-        -7.37332916720468e-03,
-        -1.42647390514189e-02,
-    )
-]
-
-
-def _erf_of_block(x: Array, out: Array) -> None:
-    clipped = np.clip(x, np.float32(-4), np.float32(4))
-    square = clipped * clipped
-    _polynomial(_NUMERATOR, square, out)
-    out *= clipped
-    out /= _polynomial(_DENOMINATOR, square, np.empty_like(square))
-
-
-def _polynomial(coefficients: list[np.float32], x: Array, out: Array) -> Array:
-    """Horner's scheme, in place."""
-    out[...] = coefficients[0]
-    for coefficient in coefficients[1:]:
-        out *= x
-        out += coefficient
-    return out

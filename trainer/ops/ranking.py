@@ -15,13 +15,17 @@ _SHORT = 32
 
 def largest_over(x: Array, axes: tuple[int, ...], keepdims: bool = True) -> Array:
     """The largest over axes; of no elements the lowest number there is."""
+    return _extreme_over(np.maximum, _bounds(x.dtype)[0], x, axes, keepdims)
+
+
+def _extreme_over(extreme, of_nothing, x, axes, keepdims):
     if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.size >= _SMALL:
         # Row by row the overhead is larger than the work.
         columns = np.asarray(x.reshape(-1, x.shape[-1]).T, order="C")
-        return columns.max(0).reshape(x.shape[:-1] + (1,) * keepdims)
+        return extreme.reduce(columns).reshape(x.shape[:-1] + (1,) * keepdims)
     if not x.size:
-        return x.max(axis=axes, keepdims=keepdims, initial=_bounds(x.dtype)[0])
-    return x.max(axis=axes, keepdims=keepdims)
+        return extreme.reduce(x, axis=axes, keepdims=keepdims, initial=of_nothing)
+    return extreme.reduce(x, axis=axes, keepdims=keepdims)
 
 
 def _bounds(dtype):
@@ -59,9 +63,7 @@ def reduce_min(
 ) -> T:
     """The smallest over axes, of no elements the highest number; see `reduce_max`."""
     where = axes_of(data, axes, noop_with_empty_axes)
-    if not data.size:
-        return data.min(axis=where, keepdims=bool(keepdims), initial=_bounds(data.dtype)[1])
-    return data.min(axis=where, keepdims=bool(keepdims))
+    return _extreme_over(np.minimum, _bounds(data.dtype)[1], data, where, bool(keepdims))
 
 
 @vjp("ReduceMin")
@@ -120,12 +122,34 @@ def top_k(x: T, k: Int64, *, axis: int = -1, largest: int = 1, sorted: int = 1) 
     count = int(np.asarray(k).item())
     if not 0 <= count <= x.shape[axis]:
         raise ValueError(f"there are no {count} among {x.shape[axis]} elements")
-    # Of equals a stable sort backwards leaves the last at the end, so x is read backwards, too.
-    order = np.argsort(np.flip(x, axis) if largest else x, axis=axis, kind="stable")
-    if largest:
-        order = x.shape[axis] - 1 - np.flip(order, axis)
-    places = np.asarray(np.take(order, np.arange(count), axis=axis), np.int64)
+    places = _first_few(x, count, axis, largest) if count <= _FEW else None
+    if places is None:
+        # Of equals a stable sort backwards leaves the last at the end, so x is read backwards, too.
+        order = np.argsort(np.flip(x, axis) if largest else x, axis=axis, kind="stable")
+        order = x.shape[axis] - 1 - np.flip(order, axis) if largest else order
+        places = np.take(order, np.arange(count), axis=axis)
     return np.take_along_axis(x, places, axis=axis), places
+
+
+_FEW = 16
+
+
+def _first_few(x, count, axis, largest):
+    """Where the extremes stand, found and taken out one after the other.
+
+    `None` if one is no number, or the same as what replaces those taken out.
+    """
+    find, taken = (np.argmax, _bounds(x.dtype)[0]) if largest else (np.argmin, _bounds(x.dtype)[1])
+    rest = np.moveaxis(x, axis, -1).copy()
+    places = np.empty((*rest.shape[:-1], count), np.int64)
+    for rank in range(count):
+        place = find(rest, axis=-1, keepdims=True)
+        found = np.take_along_axis(rest, place, -1)
+        if ((found == taken) | (found != found)).any():
+            return None
+        np.put_along_axis(rest, place, taken, -1)
+        places[..., rank : rank + 1] = place
+    return np.moveaxis(places, -1, axis)
 
 
 @vjp("TopK")

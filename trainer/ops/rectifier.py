@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.core.define import Array, T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import widened
 from trainer.ops.selection import choose
 
@@ -22,6 +23,7 @@ def _relu_vjp(g, y, _x):
 
 
 @op("LeakyRelu")
+@blockwise
 @widened
 def leaky_relu(x: T, *, alpha: float = 0.01) -> T:
     """Each positive element; of the others a fraction.
@@ -59,6 +61,7 @@ def _p_relu_vjp(g, _y, x, slope):
 
 
 @op("ThresholdedRelu")
+@blockwise
 def thresholded_relu(x: T, *, alpha: float = 1.0) -> T:
     """Each element above a threshold; 0 for the others.
 
@@ -75,6 +78,7 @@ def _thresholded_relu_vjp(g, _y, x, *, alpha):
 
 
 @op("Shrink")
+@blockwise
 def shrink(input: T, *, lambd: float = 0.5, bias: float = 0.0) -> T:
     """Each element beyond a distance from 0, moved towards 0; 0 for the others.
 
@@ -83,9 +87,11 @@ def shrink(input: T, *, lambd: float = 0.5, bias: float = 0.0) -> T:
         lambd: The distance. Defaults to 0.5.
         bias: How far they are moved. Defaults to 0.
     """
-    nothing = np.zeros((), input.dtype)
-    above = choose(input > lambd, _as(input - bias, input), nothing)
-    return choose(input < -lambd, _as(input + bias, input), above)
+    above, below = input > lambd, input < -lambd
+    if not bias:
+        return choose(above | below, input, np.zeros((), input.dtype))
+    moved = choose(above, _as(input - bias, input), _as(input + bias, input))
+    return choose(above | below, moved, np.zeros((), input.dtype))
 
 
 @vjp("Shrink")
@@ -94,6 +100,7 @@ def _shrink_vjp(g, _y, input, *, lambd):
 
 
 @op("Elu")
+@blockwise
 @widened
 def elu(x: T, *, alpha: float = 1.0) -> T:
     """Each positive element; alpha * (exp(x) - 1) of the others (Clevert et al., 2015).
@@ -111,6 +118,7 @@ def _elu_vjp(g, _y, x, *, alpha):
 
 
 @op("Celu")
+@blockwise
 @widened
 def celu(x: T, *, alpha: float = 1.0) -> T:
     """Each positive element; alpha * (exp(x / alpha) - 1) of the others (Barron, 2017).
@@ -128,6 +136,7 @@ def _celu_vjp(g, _y, x, *, alpha):
 
 
 @op("Selu")
+@blockwise
 @widened
 def selu(x: T, *, alpha: float = 1.67326319, gamma: float = 1.05070102) -> T:
     """Elu times a factor; the defaults keep mean 0 and variance 1 (Klambauer et al., 2017).

@@ -188,7 +188,23 @@ def reduce_prod(
 ) -> T:
     """The product over axes; see `reduce_sum` for the arguments."""
     where = axes_of(data, axes, noop_with_empty_axes)
-    return data.prod(axis=where, dtype=data.dtype, keepdims=bool(keepdims))
+    return _product_over(data, where, bool(keepdims))
+
+
+def _product_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """The product over axes; of long rows numpy multiplies one element after the other."""
+    kept = x.ndim - len(axes)
+    length = prod(x.shape[kept:])
+    if axes != tuple(range(kept, x.ndim)) or length < 2 * _LANES or not x.flags.c_contiguous:
+        return x.prod(axis=axes, dtype=x.dtype, keepdims=keepdims)
+    rows = x.reshape(-1, length)
+    whole = length - length % _LANES
+    lanes = rows[:, :whole].reshape(len(rows), -1, _LANES).prod(1, dtype=x.dtype)
+    products = lanes.prod(1, dtype=x.dtype) * rows[:, whole:].prod(1, dtype=x.dtype)
+    return products.reshape(x.shape[:kept] + (1,) * (len(axes) * keepdims))
+
+
+_LANES = 64
 
 
 @vjp("ReduceProd")

@@ -20,6 +20,7 @@ def test_error_function_is_exact_to_a_few_units(shape: tuple[int, ...]) -> None:
 def test_error_function_of_small_and_odd_numbers() -> None:
     x = np.array([1e-30, -1e-8, np.inf, -np.inf, np.nan], np.float32)
     np.testing.assert_allclose(apply("Erf", x).numpy(), special.erf(x), rtol=5e-7)
+    assert apply("Erf", np.array([-1e4, -5.0, 5.0, 1e4], np.float32)).tolist() == [-1, -1, 1, 1]
 
 
 @pytest.mark.parametrize("exponent", [-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 2.5])

@@ -71,6 +71,21 @@ def test_the_largest_of_nothing_is_the_lowest_number() -> None:
         assert apply("ReduceMin", nothing, [0], keepdims=0).tolist() == [high, high]
 
 
+@pytest.mark.parametrize("k", [1, 3, 20])
+@pytest.mark.parametrize("largest", [0, 1])
+def test_top_k_counts_no_number_as_the_largest(k: int, largest: int) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 20))
+    x[0, 3] = x[1, 5] = np.nan
+    x[2, :18] = -np.inf
+    x[3, :18] = np.inf
+    values, places = apply("TopK", x, np.array([k]), largest=largest)
+    order = np.argsort(x, axis=1)[:, ::-1] if largest else np.argsort(x, axis=1)
+    wanted = np.take_along_axis(x, order[:, :k], 1)
+    np.testing.assert_array_equal(values.numpy(), wanted)
+    np.testing.assert_array_equal(np.take_along_axis(x, places.numpy(), 1), wanted)
+    assert all(len(set(row)) == k for row in places.tolist())
+
+
 def test_more_than_there_are_is_an_error() -> None:
     with pytest.raises(OperatorError, match="no 4 among 3"):
         apply("TopK", np.zeros((2, 3), np.float32), np.array([4]))
