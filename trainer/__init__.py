@@ -25,6 +25,7 @@ _PUBLIC = {
     "op": "trainer.core.define",
     "vjp": "trainer.core.define",
     "capture": "trainer.core.trace",
+    "compile": "trainer.compiled.function",
     "save": "trainer.checkpoint",
     "load": "trainer.checkpoint",
     "fit": "trainer.loop",

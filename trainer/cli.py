@@ -24,9 +24,10 @@ RecipePath = Annotated[
 def train(
     recipe: RecipePath,
     engine: Annotated[
-        Literal["eager", "onnx"] | None,
+        Literal["auto", "eager", "onnx"] | None,
         typer.Option(
-            help="Run operator by operator, or as one ONNX graph. Defaults to the recipe's."
+            help="Run operator by operator (eager), as one ONNX graph (onnx), or as one graph "
+            "where that is possible (auto). Defaults to the recipe's."
         ),
     ] = None,
     epochs: Annotated[

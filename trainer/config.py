@@ -61,7 +61,7 @@ class Train(_Section):
     schedule: dict[str, Any] = {"name": "constant"}
     clip: float | None = Field(default=None, gt=0.0)
     seed: int = 0
-    engine: Literal["eager", "onnx"] = "eager"
+    engine: Literal["auto", "eager", "onnx"] = "auto"
     metrics: list[str] = []
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from trainer import random
 from trainer.checkpoint import Checkpoint
-from trainer.compiled.step import CompiledStep
+from trainer.compiled import AutoStep, CompiledStep
 from trainer.config import Recipe
 from trainer.core.errors import CheckpointError, ConfigError
 from trainer.data import Dataset, Loader
@@ -23,7 +23,11 @@ from trainer.loop import Epoch, Listener, Progress, evaluate, fit
 from trainer.nn.module import Module
 from trainer.step import EagerStep, Step
 
-ENGINES: dict[str, Callable[..., Step]] = {"eager": EagerStep, "onnx": CompiledStep}
+ENGINES: dict[str, Callable[..., Step]] = {
+    "auto": AutoStep,
+    "eager": EagerStep,
+    "onnx": CompiledStep,
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def train(
 
     Args:
         recipe: What to train.
-        engine: "eager" or "onnx". Defaults to the recipe's.
+        engine: "auto", "eager" or "onnx". Defaults to the recipe's.
         epochs: The number of the last epoch. Defaults to the recipe's.
         resume: Whether to go on from the newest run. Defaults to starting a new one.
         listeners: Called after each epoch.

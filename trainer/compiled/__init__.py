@@ -1,5 +1,6 @@
-"""The compiled engine: a whole training step as one ONNX graph in ONNX Runtime."""
+"""The compiled engine: a training step, or any function, as one ONNX graph in ONNX Runtime."""
 
+from trainer.compiled.auto import AutoStep
 from trainer.compiled.step import CompiledStep
 
-__all__ = ["CompiledStep"]
+__all__ = ["AutoStep", "CompiledStep"]

@@ -58,4 +58,5 @@ def _explained(graph: Graph, message: str) -> str:
     place = ""
     if number is not None and int(number[2]) < len(graph.equations):
         place = f"{location(graph.equations[int(number[2])].line)}: "
-    return f'{place}ONNX Runtime cannot run this: {message}. Use engine = "eager".'
+    reason = " ".join(message.split()).rstrip(".")
+    return f"{place}ONNX Runtime cannot run this graph: {reason}. It can be run eagerly."
