@@ -17,7 +17,10 @@ from trainer import random
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import AutoStep, CompiledStep
 from trainer.config import Recipe
+from trainer.core.dtypes import describe
 from trainer.core.errors import CheckpointError, ConfigError
+from trainer.core.mode import no_grad
+from trainer.core.tensor import wrap
 from trainer.data import Dataset, Loader
 from trainer.loop import Epoch, Listener, Progress, evaluate, fit
 from trainer.nn.module import Module
@@ -82,6 +85,7 @@ def train(
     for _, layer in model.modules():
         if hasattr(layer, "adapt"):
             layer.adapt(training.x)
+    _check_outputs(model, training, recipe)
     chosen = engine or recipe.train.engine
     if chosen not in ENGINES:
         raise ConfigError(f"There is no engine {chosen!r}. There are: {', '.join(ENGINES)}.")
@@ -148,6 +152,20 @@ def assess(recipe: Recipe) -> dict[str, float]:
     _, held_out = recipe.dataset()
     step = EagerStep(run.model, recipe.loss(), recipe.optimizer())
     return evaluate(step, held_out, recipe.metrics())
+
+
+def _check_outputs(model: Module, training: Dataset, recipe: Recipe) -> None:
+    """Try two rows before anything is written: shapes that do not fit are said at once."""
+    model.eval()
+    with no_grad():
+        output = model(wrap(training.x[:2]))
+    if recipe.train.loss == "cross_entropy" and training.task == "classify":
+        count = len(training.classes or ()) or int(training.y.max()) + 1
+        if output.ndim < 2 or output.shape[1] < count:
+            raise ConfigError(
+                f"The model's output is {describe(output)} for two rows, but {training.name} has "
+                f"{count} classes: let the last layer give {count} outputs."
+            )
 
 
 def _lineage(recipe: Recipe, training: Dataset, engine: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from trainer import run
 from trainer.checkpoint import Checkpoint
 from trainer.config import Recipe
-from trainer.core.errors import CheckpointError, DataError
+from trainer.core.errors import CheckpointError, ConfigError, DataError
 
 RECIPE = """
 [data]
@@ -93,3 +93,10 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(recipe, tmp_path) -> 
         ),
     ):
         run.train(Recipe.read(tmp_path))
+
+
+def test_an_output_that_is_too_narrow_is_said_before_anything_is_written(tmp_path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("[10, 3]", "[10, 2]"))
+    with pytest.raises(ConfigError, match=r"float32\[2, 2\] for two rows, but iris has 3 classes"):
+        run.train(Recipe.read(tmp_path))
+    assert not list((tmp_path / "runs").glob("*"))

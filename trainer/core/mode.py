@@ -20,7 +20,8 @@ class Mode(NamedTuple):
 
 
 current: ContextVar[Mode] = ContextVar("trainer_mode", default=Mode())  # noqa: B039  (a NamedTuple is immutable)
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_NOT_USERS = (str(_ROOT / "trainer"), str(_ROOT / "exporter"), sys.prefix, "<frozen")
 
 
 @contextmanager
@@ -58,11 +59,11 @@ def capturing() -> bool:
 
 
 def user_line() -> tuple[str, int] | None:
-    """File and line of the nearest caller outside this package."""
+    """File and line of the nearest caller outside this project and the installed ones."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_PACKAGE, "<frozen", sys.prefix)):
+        if not name.startswith(_NOT_USERS):
             return name, frame.f_lineno
         frame = frame.f_back
     return None
