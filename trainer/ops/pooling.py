@@ -67,21 +67,35 @@ def max_pool(
     return y, _places(which, window, storage_order)
 
 
-@vjp("MaxPool", outputs=2)
+@vjp("MaxPool")
 def _max_pool_vjp(
-    g, y, _x, *, kernel_shape, auto_pad, ceil_mode, dilations, pads, storage_order, strides
+    g, y, x, *, kernel_shape, auto_pad, ceil_mode, dilations, pads, storage_order, strides
 ):
     if storage_order:
         raise GradientError("MaxPool has no gradient with storage_order=1; leave it at 0.")
-    window = slide(_x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    if _side_by_side(window) and prod(window.kernel) <= _FEW:
+        return _to_first_largest(g[0], y[0], x, window)
+    # ONNX Runtime pools 15 to 25 times slower with the places than without; so they are not asked for
+    # before somebody wants a gradient.
+    given = {"dilations": dilations, "pads": pads, "strides": strides}
+    _, places = apply(
+        "MaxPool",
+        x,
+        kernel_shape=kernel_shape,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+        **{name: values for name, values in given.items() if values is not None},
+        outputs=2,
+    )
     apart = all(axis.stride > (axis.kernel - 1) * axis.dilation for axis in window)
     return apply(
         "ScatterElements",
-        zeros([prod(_x.shape)], g[0]),
-        y[1].reshape(-1),
+        zeros([prod(x.shape)], g[0]),
+        places.reshape(-1),
         g[0].reshape(-1),
         reduction="none" if apart else "add",
-    ).reshape(*_x.shape)
+    ).reshape(*x.shape)
 
 
 @op("MaxUnpool")
@@ -275,10 +289,47 @@ def _divisors(
     return divisors
 
 
+_FEW = 9  # elements of a window, up to which they are told apart one by one
+
+
+def _side_by_side(window: Window) -> bool:
+    """Whether each element of the image is met once at most, with nothing in between."""
+    return all(
+        axis.stride == axis.kernel
+        and axis.begin == 0 >= axis.end
+        and (axis.dilation == 1 or axis.kernel == 1)
+        for axis in window
+    )
+
+
+def _to_first_largest(g: Tensor, y: Tensor, x: Tensor, window: Window) -> Tensor:
+    """Give the gradient of each maximum to the first element that is as large."""
+    parts = []
+    for element in window.elements():
+        here = x[window.reach(element)] == y
+        parts.append(apply("Where", here, g, 0.0))
+        g = apply("Where", here, 0.0, g)
+    return _laid_out(parts, window)
+
+
+def _laid_out(parts: list[Tensor], window: Window) -> Tensor:
+    """The image of windows side by side, from what each element of the window has at each position."""
+    for number, axis in reversed([*enumerate(window, 2)]):
+        shape = list(parts[0].shape)
+        shape[0], shape[number] = -1, axis.positions * axis.kernel
+        columns = [part.unsqueeze(number + 1) for part in parts]
+        parts = [
+            apply("Concat", *columns[i : i + axis.kernel], axis=number + 1).reshape(shape)
+            for i in range(0, len(columns), axis.kernel)
+        ]
+    tail = [-axis.end for axis in window]
+    return apply("Pad", parts[0], [0] * (4 + len(tail)) + tail) if any(tail) else parts[0]
+
+
 def _over_windows(g: Tensor, window: Window) -> Tensor:
     """Give each element of the image the sum of `g` over the positions whose window covers it."""
-    if not window.padded and all(axis.stride == axis.kernel > 0 for axis in window):
-        return _repeated(g, window)
+    if _side_by_side(window) and prod(window.kernel) <= _FEW:
+        return _laid_out([g] * prod(window.kernel), window)
     image = apply(
         "ConvTranspose",
         g.reshape(-1, 1, *window.positions),
@@ -287,11 +338,3 @@ def _over_windows(g: Tensor, window: Window) -> Tensor:
         output_padding=[max(-axis.end, 0) for axis in window],
     )
     return image.reshape(-1, g.shape[1], *window.size)
-
-
-def _repeated(g: Tensor, window: Window) -> Tensor:
-    """Each element of `g` in all places of its window, where windows lie side by side."""
-    split = [n for axis in window for n in (axis.positions, 1)]
-    times = [n for axis in window for n in (1, axis.kernel)]
-    spread = apply("Expand", g.reshape(-1, g.shape[1], *split), times)
-    return spread.reshape(-1, g.shape[1], *window.size)

@@ -44,6 +44,11 @@ CASES = [
     _max(_apart(2, 2, 5), _torch("max_pool", 2), "1d", kernel_shape=[2], strides=[2]),
     _max(_apart(2, 2, 4, 6), _torch("max_pool", 2), "2x2", kernel_shape=_K2, strides=_S2),
     _max(_apart(1, 2, 3, 4, 3), _torch("max_pool", 2, 1), "3d", kernel_shape=[2, 2, 2]),
+    _max(
+        _apart(2, 2, 5, 7), _torch("max_pool", (2, 3)), "tails", kernel_shape=[2, 3], strides=[2, 3]
+    ),
+    _max(_apart(1, 2, 4, 8), _torch("max_pool", 4), "4x4", kernel_shape=[4, 4], strides=[4, 4]),
+    _max(_apart(1, 2, 5, 5), _torch("max_pool", 1, 2), "gaps", kernel_shape=[1, 1], strides=_S2),
     _max(_apart(2, 2, 5, 5), _torch("max_pool", 3, 1), "overlapping", kernel_shape=_K3),
     _max(
         _apart(2, 2, 5, 6) - 20,
