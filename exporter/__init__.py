@@ -14,6 +14,7 @@ from typing import Any
 # What is public, and where it comes from; imported when first asked for, so that --help is quick.
 _PUBLIC = {
     "export": "exporter.writer",
+    "load": "exporter.reader",
     "verify": "exporter.verification",
     "publish": "exporter.publisher",
     "inspect": "exporter.inspection",

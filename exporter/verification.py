@@ -12,10 +12,11 @@ import onnx
 
 from exporter import opened
 from exporter.errors import VerificationError
+from exporter.reader import GraphModule, graph_of
 from exporter.runtime import Session
 from trainer.core import tree
 from trainer.core.dtypes import describe, is_float
-from trainer.core.graph import Graph, Value, interpret
+from trainer.core.graph import Value
 from trainer.core.mode import no_grad
 from trainer.core.proto import from_model
 from trainer.core.tensor import Array, Tensor, wrap
@@ -101,7 +102,7 @@ def verify(
     _check(file, model)
     graph = from_model(model)
     session = Session(file)
-    eager = reference or _interpreted(model, graph)
+    eager = reference or GraphModule(graph_of(model, file))
     comparisons: list[Comparison] = []
     for batch in batches if _has_batch(graph.inputs) else (None,):
         feed = _feed(graph.inputs, batch, inputs)
@@ -127,14 +128,6 @@ def _check(file: Path, model: onnx.ModelProto) -> None:
         raise VerificationError(
             f"{file} is not valid ONNX: {' '.join(str(error).split()).rstrip('.')}."
         ) from error
-
-
-def _interpreted(model: onnx.ModelProto, graph: Graph) -> Callable[..., Any]:
-    """The file's graph as a function; an old file is brought to the operators' present form first."""
-    versions = {opset.domain: opset.version for opset in model.opset_import}
-    if versions.get("", 21) < 13:
-        graph = from_model(onnx.version_converter.convert_version(model, 21))
-    return lambda *tensors: interpret(graph, tensors)
 
 
 def _eager(function: Callable[..., Any], feed: Mapping[str, Array]) -> list[Array]:
