@@ -142,6 +142,17 @@ class Window(tuple[Axis, ...]):
             writeable=False,
         )
 
+    def combine(self, padded: Array, ufunc: np.ufunc) -> Array:
+        """Sums or maxima over the window, one spatial axis after the other."""
+        y = padded
+        for number, axis in enumerate(self, 2):
+            before = (slice(None),) * number
+            parts = [y[(*before, axis.reach(element))] for element in range(axis.kernel)]
+            y = np.array(parts[0]) if len(parts) == 1 else ufunc(parts[0], parts[1])
+            for part in parts[2:]:
+                ufunc(y, part, out=y)
+        return y
+
 
 def slide(
     size: Sequence[int],

@@ -13,15 +13,6 @@ def _x(*shape: int) -> np.ndarray:
     return 2 * _R.standard_normal(shape) + 0.5
 
 
-def _torch(function: str, **kwargs: Any):
-    def same(*inputs):
-        import torch.nn.functional as f
-
-        return getattr(f, function)(*inputs, **kwargs)
-
-    return same
-
-
 def _batch(x: np.ndarray, torch: Any, note: str, **attrs: Any) -> Case:
     channels = x.shape[1]
     running = (_x(channels), _x(channels) ** 2 + 0.1)
