@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from benchmarks.training.workloads import MLPS, WORKLOADS, initial
 
+from benchmarks.training.workloads import MLPS, WORKLOADS, initial
 from trainer import nn, optim
 from trainer.compiled import CompiledStep
 from trainer.core.tensor import Tensor, apply

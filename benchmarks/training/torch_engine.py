@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from benchmarks.training.workloads import MLPS, WORKLOADS, initial
 from torch import nn
 from torch.nn import functional
+
+from benchmarks.training.workloads import MLPS, WORKLOADS, initial
 
 
 class Block(nn.Module):
