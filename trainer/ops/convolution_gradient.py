@@ -37,7 +37,7 @@ MEASURED: dict[Setting, str] = {}
 def formula(setting: Setting) -> str:
     """Which formula a gradient is written with: as measured, or else as shapes alike suggest.
 
-    Kernels in numpy hardly care (up to 1.5 times); ONNX Runtime does, up to 7 times either way.
+    Kernels in numpy hardly care (up to 2 times); ONNX Runtime does, up to 7 times either way.
 
     Returns:
         For the image "transpose" or "flipped", for the filters "exchanged" or "slices".
