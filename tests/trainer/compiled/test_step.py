@@ -123,3 +123,66 @@ def test_what_leaks_from_a_loss_is_refused_before_anything_moves() -> None:
     step = CompiledStep(network(), loss, optim.SGD())
     with pytest.raises(trainer.TapelineError, match=r"test_step\.py:\d+: the truth of a bool"):
         step.train(x, y, 0.1)
+
+
+def test_compiled_steps_mix_with_reads_writes_checkpoints_and_an_eager_step() -> None:
+    expected, eager = train(EagerStep, optim.Adam())
+    schedule, data = cosine(0.1, steps=10, warmup=3), list(batches(10))
+    step = CompiledStep(network(), nn.cross_entropy, optim.Adam())
+    trainer.random.seed(11)
+    losses = []
+    for i, (x, y) in enumerate(data):
+        losses.append(step.train(x, y, schedule(i)))
+        if i == 1:  # a read, and a prediction from memory that the model does not have yet
+            drawn = trainer.random.state()
+            ahead = step.predict(x)
+            step.sync()
+            np.testing.assert_allclose(
+                ahead, step.model.eval()(wrap(x)).numpy(), rtol=1e-4, atol=1e-5
+            )
+            assert drawn == trainer.random.state()
+        if i == 3:  # a write of one parameter, and back
+            step.sync()
+            kept = np.array(step.model.state()["layers.7.bias"])
+            step.model.assign({"layers.7.bias": nn.Parameter(kept + 1.0)})
+            moved = step.predict(x)
+            step.model.assign({"layers.7.bias": nn.Parameter(kept)})
+            np.testing.assert_allclose(moved - 1.0, step.predict(x), rtol=1e-4, atol=1e-5)
+        if i == 5:  # a checkpoint, loaded into the same step
+            state, model = step.state(), {n: a.copy() for n, a in step.model.state().items()}
+            step.model.load(model)
+            step.load(state)
+        if i == 6:  # an eager step on the same model, which does not count
+            state = step.state()
+            model = {n: a.copy() for n, a in step.model.state().items()}
+            drawn = trainer.random.state()
+            other = EagerStep(step.model, nn.cross_entropy, optim.SGD())
+            other.train(x, y, 0.5)
+            trainer.random.restore(drawn)
+            step.model.load(model)
+            step.load(state)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    step.sync()
+    for name, value in eager.model.state().items():
+        np.testing.assert_allclose(
+            step.model.state()[name], value, rtol=1e-3, atol=2e-5, err_msg=name
+        )
+
+
+def test_two_runs_are_equal_to_the_bit() -> None:
+    (first, one), (second, two) = (train(CompiledStep, optim.Adam()) for _ in range(2))
+    assert first == second
+    for name, value in one.model.state().items():
+        np.testing.assert_array_equal(two.model.state()[name], value, err_msg=name)
+
+
+def test_another_number_of_rows_needs_one_graph_more_and_no_third() -> None:
+    step = CompiledStep(network(), nn.cross_entropy, optim.SGD())
+    eager = EagerStep(network(), nn.cross_entropy, optim.SGD())
+    for rows in (4, 3, 1, 2, 4):
+        x, y = next(batches(1, last=rows))
+        trainer.random.seed(1)
+        expected = eager.train(x, y, 0.1)
+        trainer.random.seed(1)
+        np.testing.assert_allclose(step.train(x, y, 0.1), expected, rtol=1e-4, err_msg=str(rows))
+    assert len({id(program) for program in step._programs.values()}) == 2
