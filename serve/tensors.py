@@ -31,15 +31,20 @@ class Element:
         onnx: The name within an ONNX type, as in `tensor(float)`.
         v2: The datatype of the Open Inference Protocol.
         tfs: TensorFlow's name.
-        dtype: What an array of it has in numpy, or None where numpy has no such type.
+        dtype: What an array of it has in numpy; for bfloat16, which numpy lacks, its raw bits.
         code: The format character of the module `struct`, for numbers.
     """
 
     onnx: str
     v2: str
     tfs: str
-    dtype: np.dtype[Any] | None
+    dtype: np.dtype[Any]
     code: str = ""
+
+    @property
+    def has_json(self) -> bool:
+        """Whether its values can be written as JSON; raw bits cannot."""
+        return self.onnx != "bfloat16"
 
     @property
     def json_types(self) -> set[type]:
@@ -63,9 +68,13 @@ ELEMENTS = (
     Element("uint64", "UINT64", "DT_UINT64", np.dtype(np.uint64), "Q"),
     Element("bool", "BOOL", "DT_BOOL", np.dtype(np.bool_)),
     Element("string", "BYTES", "DT_STRING", np.dtype(np.object_)),
-    Element("bfloat16", "BF16", "DT_BFLOAT16", None),
+    Element("bfloat16", "BF16", "DT_BFLOAT16", np.dtype(np.uint16)),
 )
-_BY_ONNX_TYPE = {f"tensor({element.onnx})": element for element in ELEMENTS}
+_BY_ONNX_TYPE = {
+    form.format(element.onnx): element
+    for element in ELEMENTS
+    for form in ("tensor({})", "optional(tensor({}))")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +153,8 @@ def from_json(value: Any, element: Element) -> np.ndarray[Any, Any]:
         InvalidArgument: The lists are ragged, or an element is of the wrong type or out of range.
         Unimplemented: Numbers of this type have no JSON form.
     """
-    if element.dtype is None:
-        raise Unimplemented(f"Conversion of JSON Value: to type: {element.onnx} is not possible")
+    if not element.has_json:
+        raise Unimplemented(f"Conversion of JSON Value: {_show(value)} to type: {element.onnx}")
     flat, shape = _flatten(value)
     kinds = set(map(type, flat))
     if not kinds <= element.json_types:

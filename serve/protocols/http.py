@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,38 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 logger = logging.getLogger("serve")
 
 
+_JSON = ((b"content-type", b"application/json"),)
+_BINARY = ((b"content-type", b"application/octet-stream"),)
+
+
 class Disconnected(Exception):
     """The client went away before its request was complete: nobody waits for an answer."""
 
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
 @dataclass(slots=True)
 class Answer:
-    """A status and a value to be written as JSON."""
+    """What a request is answered with.
+
+    Attributes:
+        value: Written as JSON; None leaves the body empty.
+        status: The HTTP status.
+        tensors: Raw bytes that follow the JSON, as V2's binary tensors do.
+    """
 
     value: Any
     status: int = 200
+    tensors: Sequence[bytes] = ()
+
+    def body(self) -> tuple[bytes, Headers]:
+        """The bytes to send, and the headers that say what they are."""
+        text = b"" if self.value is None else dumps(self.value)
+        if not self.tensors:
+            return text, _JSON
+        length = (b"inference-header-content-length", b"%d" % len(text))
+        return b"".join((text, *self.tensors)), (*_BINARY, length)
 
 
 async def respond(
@@ -38,6 +60,7 @@ async def respond(
     scope: Scope,
     receive: Receive,
     send: Send,
+    headers: Headers = (),
 ) -> None:
     """Answer a request in JSON; every error becomes its status and `{"error": "..."}`.
 
@@ -46,25 +69,23 @@ async def respond(
         scope: The request, as ASGI has it.
         receive: Gives the parts of its body.
         send: Takes the answer.
+        headers: Sent with every answer.
     """
-    extra: tuple[tuple[bytes, bytes], ...] = ()
+    kind: Headers = _JSON
     try:
         given = await answer(scope, receive)
-        status, body = given.status, dumps(given.value)
+        status, (body, kind) = given.status, given.body()
     except Disconnected:
         return
     except ServeError as error:
-        status, body, extra = error.status, dumps({"error": str(error)}), error.headers
+        status, body = error.status, dumps({"error": str(error)})
+        headers = (*headers, *error.headers)
     except asyncio.CancelledError:  # uvicorn does it to what outlasts the limit at the end
         status, body = 503, b'{"error":"The server is stopping: the request was ended."}'
     except Exception:
         logger.exception("%s %s failed", scope["method"], scope["path"])
         status, body = 500, b'{"error":"Internal error: the log of the server says more."}'
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        *extra,
-    ]
+    headers = (*kind, (b"content-length", b"%d" % len(body)), *headers)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -101,6 +122,14 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         more = message.get("more_body", False)
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     return body if encoding in (b"", b"identity") else _decompress(body, encoding, limit)
+
+
+def header(scope: Scope, wanted: bytes) -> bytes | None:
+    """The value of a header, whose name is given in lower case; None where it is not there."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return bytes(value)
+    return None
 
 
 def read_version(text: str | None) -> int | None:

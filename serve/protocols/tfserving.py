@@ -238,8 +238,12 @@ def _read(value: Any, spec: TensorSpec) -> np.ndarray[Any, Any]:
 
 def _write(name: str, value: Any) -> Any:
     """An output as JSON; text becomes base64 where the name of the output says that it is bytes."""
-    if not isinstance(value, np.ndarray | np.generic):
-        return value
+    if isinstance(value, dict):  # of a seq(map(...)), as scikit-learn's converters make
+        return {str(key): _write(name, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_write(name, item) for item in value]
+    if value is None:
+        raise InvalidArgument(f"Tensor name: {name} has no value in this answer")
     array = np.asarray(value)
     if array.dtype.kind == "O" and name.endswith("_bytes"):
         return _base64(array.tolist())

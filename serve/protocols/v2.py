@@ -5,29 +5,36 @@ The specification is https://github.com/kserve/open-inference-protocol.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
-
 from serve import __version__
-from serve.errors import InvalidArgument, MethodNotAllowed, NotFound, Unimplemented
+from serve.errors import InvalidArgument, MethodNotAllowed, NotFound
 from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
 from serve.policy import State
-from serve.protocols.http import Answer, Receive, Scope, Send, read_body, read_version, respond
-from serve.servable import Servable
-from serve.signature import Signature
-from serve.tensors import TensorSpec, from_json, loads, to_json
+from serve.protocols.http import (
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    header,
+    read_body,
+    read_version,
+    respond,
+)
+from serve.protocols.sequences import parts_of
+from serve.protocols.v2_tensors import Wanted, read_inputs, read_raw, read_wanted, write_outputs
+from serve.tensors import TensorSpec, loads
 
 _MODEL = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>ready|infer))?"
 )
 _PLATFORM = "onnx_onnxv1"
+EXTENSIONS = ("binary_tensor_data", "classification")
 
 
 class V2:
@@ -64,7 +71,9 @@ class V2:
         match = _MODEL.fullmatch(path)
         if match is not None and match["verb"] == "infer":
             _expect(method, "POST")
-            return await self._infer(match, await read_body(scope, receive, self.max_body_bytes))
+            return await self._infer(
+                scope, match, await read_body(scope, receive, self.max_body_bytes)
+            )
         if match is not None:
             _expect(method, "GET", "HEAD")
             return self._describe(match)
@@ -79,7 +88,7 @@ class V2:
         return answer[path]()
 
     def _server(self) -> Answer:
-        return Answer({"name": "tapeline", "version": __version__, "extensions": []})
+        return Answer({"name": "tapeline", "version": __version__, "extensions": list(EXTENSIONS)})
 
     def _live(self) -> Answer:
         return Answer({"live": True})
@@ -110,118 +119,52 @@ class V2:
             "name": handle.model,
             "versions": [str(version) for version in available],
             "platform": _PLATFORM,
-            "inputs": [_write_spec(spec) for spec in signature.inputs],
-            "outputs": [_write_spec(spec) for spec in signature.outputs],
+            "inputs": _write_specs(signature.inputs),
+            "outputs": _write_specs(signature.outputs),
         }
 
-    async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
+    async def _infer(self, scope: Scope, match: re.Match[str], body: bytes) -> Answer:
         with self.metrics.request("v2") as observation:
             model, version = _target(match)
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                answer = {"model_name": model, "model_version": str(handle.version)}
-                return Answer(answer | await self._run(loads(body), handle.servable))
+                return await self._run(handle, body, _json_length(scope, len(body)))
 
-    async def _run(self, request: Any, servable: Servable) -> dict[str, Any]:
-        if type(request) is not dict:
-            raise InvalidArgument("The request must be a JSON object with 'inputs'.")
-        identifier = request.get("id")
-        if identifier is not None and type(identifier) is not str:
-            raise InvalidArgument("'id' must be a string.")
+    async def _run(self, handle: Handle, body: bytes, length: int | None) -> Answer:
+        servable = handle.servable
         signature = servable.signature
-        feeds = read_inputs(request, signature)
-        names = read_output_names(request, signature)
-        outputs = await self.inference.run(servable, feeds, names)
-        written = [write_output(signature.output[name], outputs[name]) for name in names]
-        return (
-            {"outputs": written} if identifier is None else {"id": identifier, "outputs": written}
-        )
+        answer: dict[str, Any] = {"model_name": handle.model, "model_version": str(handle.version)}
+        if length is None:
+            feeds = read_raw(body, signature)
+            wanted = [Wanted(spec, binary=True) for spec in signature.outputs]
+        else:
+            request = loads(body if length == len(body) else body[:length])
+            if type(request) is not dict:
+                raise InvalidArgument("The request must be a JSON object with 'inputs'.")
+            identifier = request.get("id")
+            if identifier is not None:
+                if type(identifier) is not str:
+                    raise InvalidArgument("'id' must be a string.")
+                answer["id"] = identifier
+            feeds = read_inputs(request, memoryview(body)[length:], signature)
+            wanted = read_wanted(request, signature)
+        outputs = await self.inference.run(servable, feeds, [want.spec.name for want in wanted])
+        answer["outputs"], tensors = write_outputs(wanted, outputs, signature)
+        return Answer(answer, tensors=tensors)
 
 
-def read_inputs(
-    request: Mapping[str, Any], signature: Signature
-) -> dict[str, np.ndarray[Any, Any]]:
-    """Make inputs by name of a request's "inputs".
-
-    Raises:
-        InvalidArgument: One is malformed, unknown, twice there, or has another datatype.
-    """
-    tensors = request.get("inputs")
-    if type(tensors) is not list or not tensors:
+def _json_length(scope: Scope, total: int) -> int | None:
+    """How many bytes of a body are its JSON, raw tensors being the rest; None where it has none."""
+    given = header(scope, b"inference-header-content-length")
+    if given is None:
+        bare = header(scope, b"content-type") == b"application/octet-stream"
+        return None if bare else total
+    if not given.isdigit() or len(given) > 19 or int(given) > total:
         raise InvalidArgument(
-            "'inputs' must be a list of tensors with name, shape, datatype and data."
+            f"Inference-Header-Content-Length {given[:40].decode('latin-1')!r} must be a number, "
+            f"at most the {total} bytes of the body."
         )
-    feeds: dict[str, np.ndarray[Any, Any]] = {}
-    for tensor in tensors:
-        name = tensor.get("name") if type(tensor) is dict else None
-        if type(name) is not str:
-            raise InvalidArgument("Every input must be an object with a 'name'.")
-        if name not in signature.input:
-            raise InvalidArgument(
-                f"There is no input {name!r}; inputs are: {', '.join(signature.input)}."
-            )
-        if name in feeds:
-            raise InvalidArgument(f"Input {name!r} is given twice.")
-        feeds[name] = _read(tensor, signature.input[name])
-    return feeds
-
-
-def read_output_names(request: Mapping[str, Any], signature: Signature) -> list[str]:
-    """The outputs that a request asks for; all where it does not say.
-
-    Raises:
-        InvalidArgument: One is malformed or unknown.
-    """
-    wanted = request.get("outputs") or [{"name": name} for name in signature.output]
-    if type(wanted) is not list:
-        raise InvalidArgument("'outputs' must be a list of objects with a 'name'.")
-    names = []
-    for output in wanted:
-        name = output.get("name") if type(output) is dict else None
-        if type(name) is not str or name not in signature.output:
-            raise InvalidArgument(
-                f"There is no output {name!r}; outputs are: {', '.join(signature.output)}."
-            )
-        names.append(name)
-    return names
-
-
-def write_output(spec: TensorSpec, value: Any) -> dict[str, Any]:
-    """Write an output as a tensor object.
-
-    Raises:
-        InvalidArgument: It is not a tensor.
-    """
-    if spec.element is None:
-        raise InvalidArgument(
-            f"Output {spec.name!r} is {spec.type}: ask for the other outputs only."
-        )
-    array = np.asarray(value)
-    data = to_json(array.reshape(-1))
-    return {"name": spec.name, "datatype": spec.element.v2, "shape": array.shape, "data": data}
-
-
-def _read(tensor: Mapping[str, Any], spec: TensorSpec) -> np.ndarray[Any, Any]:
-    """The data of one input, flat or nested, in the shape that it says it has."""
-    if spec.element is None:
-        raise Unimplemented(f"Input {spec.name!r} is {spec.type}: the protocol has no form for it.")
-    if tensor.get("datatype") != spec.element.v2:
-        raise InvalidArgument(
-            f"Input {spec.name!r} is {spec.element.v2}, given is {tensor.get('datatype')!r}."
-        )
-    shape = tensor.get("shape")
-    if type(shape) is not list or not all(type(size) is int and size >= 0 for size in shape):
-        raise InvalidArgument(f"Input {spec.name!r} needs a 'shape': a list of sizes.")
-    if "data" not in tensor:
-        raise InvalidArgument(f"Input {spec.name!r} has no 'data'.")
-    array = from_json(tensor["data"], spec.element)
-    if array.shape == tuple(shape):
-        return array
-    if array.ndim > 1 or array.size != math.prod(shape):
-        raise InvalidArgument(
-            f"Input {spec.name!r} says shape {shape}; its data has shape {list(array.shape)}."
-        )
-    return array.reshape(shape)
+    return int(given) or None
 
 
 def _target(match: re.Match[str]) -> tuple[str, int | None]:
@@ -234,7 +177,9 @@ def _expect(method: str, *allowed: str) -> None:
         raise MethodNotAllowed(method, allowed)
 
 
-def _write_spec(spec: TensorSpec) -> dict[str, Any]:
-    shape = [size if isinstance(size, int) else -1 for size in spec.shape or ()]
-    datatype = spec.element.v2 if spec.element else spec.type
-    return {"name": spec.name, "datatype": datatype, "shape": shape}
+def _write_specs(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "datatype": datatype, "shape": shape}
+        for spec in specs
+        for name, datatype, shape in parts_of(spec)
+    ]

@@ -17,7 +17,21 @@ SERVED = {
     "total": models.TOTAL,
     "slow": models.SLOW,
     "with space": models.HALF_PLUS_TWO,
-    **{dtype: models.identity(dtype) for dtype in ("float16", "double", "int8", "int64", "bool")},
+    **{
+        dtype: models.identity(dtype)
+        for dtype in ("float16", "double", "int8", "int64", "bool", "bfloat16")
+    },
+    "sequence": models.SEQUENCE,
+    "optional": models.OPTIONAL,
+    "zipmap": models.ZIPMAP,
+    "zipmap_of_numbers": models.ZIPMAP_OF_NUMBERS,
+    "unnamed_scores": models.SCORES,
+    "classifier": models.SCORES,
+    "regressor": models.AMOUNT,
+}
+DESCRIBED = {
+    "classifier": models.described("classify", "x", "scores", models.CLASSES),
+    "regressor": models.described("regress", "x", "amount"),
 }
 
 
@@ -25,7 +39,7 @@ SERVED = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("models")
     for name, graph in SERVED.items():
-        models.publish(folder, name, 1, graph)
+        models.publish(folder, name, 1, graph, metadata=DESCRIBED.get(name))
     broken = folder / "broken" / "1"
     broken.mkdir(parents=True)
     (broken / "model.onnx").write_bytes(b"not a graph")
@@ -35,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         client = server.client()
         for name in SERVED:
             wait_until(lambda name=name: client.is_available(name.replace(" ", "%20")), name)
-        wait_until(lambda: client.get("/v1/models/broken")[0] == 200, "broken is looked at")
+        wait_until(lambda: "END" in str(client.get("/v1/models/broken")), "broken has failed")
         client.close()
         yield server
 
@@ -45,3 +59,11 @@ def client(server: Server) -> Iterator[Client]:
     client = server.client()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The probe remembers what passed here, and not in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -23,6 +23,18 @@ SUM_AND_DIFFERENCE = """(float[N] a, float[N] b) => (float[N] sum, float[N] diff
 UPPER_BYTES = "(string[N] text) => (string[N] same_bytes) { same_bytes = Identity(text) }"
 TEXT = "(string[N] text) => (string[N] same) { same = Identity(text) }"
 TOTAL = "(float[N] x) => (float total) { total = ReduceSum<keepdims = 0>(x) }"
+SEQUENCE = "(float[N] a, float[M] b) => (seq(float[K]) s) { s = SequenceConstruct(a, b) }"
+OPTIONAL = "(float[N] x) => (optional(float[N]) y) { y = Optional(x) }"
+# As scikit-learn's converter ends its classifiers.
+ZIPMAP = """(float[N,2] x) => (seq(map(string,float[1])) z) {
+    z = ai.onnx.ml.ZipMap<classlabels_strings = ["no", "yes"]>(x)
+}"""
+ZIPMAP_OF_NUMBERS = """(float[N,2] x) => (seq(map(int64,float[1])) z) {
+    z = ai.onnx.ml.ZipMap<classlabels_int64s = [7, 9]>(x)
+}"""
+SCORES = "(float[N,3] x) => (float[N,3] scores) { scores = Identity(x) }"
+AMOUNT = "(float[N,1] x) => (float[N,1] amount) { amount = Identity(x) }"
+CLASSES = ("setosa", "versicolor", "virginica")
 # Takes as long as it is told to: each round is a product of two 96 x 96 matrices.
 SLOW = """(int64 rounds) => (float[96,96] y) {
     size = Constant<value_ints = [96, 96]>() more = Constant<value = bool {1}>()
@@ -32,12 +44,21 @@ SLOW = """(int64 rounds) => (float[96,96] y) {
 }"""
 
 
+def described(task: str, x: str, y: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
+    """The metadata of a model whose publisher says what it is for."""
+    inputs, outputs = ([{"name": name, "shape": ["batch", None]}] for name in (x, y))
+    content = {"format": 1, "task": task, "inputs": inputs, "outputs": outputs, "classes": classes}
+    return {"tapeline.signature": json.dumps(content)}
+
+
 def identity(dtype: str) -> str:
     return f"({dtype}[N] x) => ({dtype}[N] y) {{ y = Identity(x) }}"
 
 
 def build(graph: str, metadata: dict[str, str] | None = None) -> onnx.ModelProto:
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> g {graph}')
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": 21, "ai.onnx.ml": 1]> g {graph}'
+    )
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     return model

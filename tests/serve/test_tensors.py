@@ -14,8 +14,8 @@ from serve.errors import InvalidArgument, Unimplemented
 from serve.tensors import ELEMENTS, Element, TensorSpec, describe, dumps, from_json, loads, to_json
 
 BY_NAME = {element.onnx: element for element in ELEMENTS}
-INTEGERS = [e for e in ELEMENTS if e.dtype is not None and e.dtype.kind in "iu"]
-FLOATS = [e for e in ELEMENTS if e.dtype is not None and e.dtype.kind == "f"]
+INTEGERS = [e for e in ELEMENTS if e.code and e.dtype.kind in "iu"]
+FLOATS = [e for e in ELEMENTS if e.code and e.dtype.kind == "f"]
 FLOAT, BOOL, STRING = BY_NAME["float"], BY_NAME["bool"], BY_NAME["string"]
 
 
