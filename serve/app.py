@@ -9,14 +9,14 @@ from fastapi import FastAPI, Response
 
 from serve import __version__
 from serve.infer import Inference
+from serve.loader import Loader
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
 from serve.protocols.http import Application, Receive, Scope, Send
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
-from serve.servable import Servable, load
 from serve.settings import Settings
-from serve.source import Candidate, FolderSource
+from serve.source import FolderSource
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
@@ -26,7 +26,8 @@ class ServeApplication(FastAPI):
 
     Attributes:
         settings: What it was made with.
-        manager: Loads models while the application's lifespan lasts.
+        loader: Makes servables.
+        manager: Has them made while the application's lifespan lasts.
         inference: Runs them.
         metrics: What Prometheus is told.
         draining: Set when the server is about to stop: from then on it is not ready.
@@ -42,9 +43,10 @@ class ServeApplication(FastAPI):
         self.settings = settings
         self.draining = False
         self.inference = Inference(settings.thread_budget)
+        self.loader = Loader(settings)
         self.manager = Manager(
             FolderSource(settings.model_base_path, settings.model_name),
-            self._load,
+            self.loader,
             required=frozenset(filter(None, [settings.model_name])),
             num_versions=settings.num_versions,
             poll_interval=settings.poll_interval,
@@ -74,10 +76,6 @@ class ServeApplication(FastAPI):
     def _render_metrics(self) -> Response:
         return Response(self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
-    def _load(self, candidate: Candidate) -> Servable:
-        settings = self.settings
-        return load(candidate.path, settings.thread_budget, settings.golden)
-
 
 def create_app(settings: Settings | None = None) -> ServeApplication:
     """Make the ASGI application that serves a folder of models.
@@ -99,4 +97,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.inference.close()
+        app.loader.close()
         app.manager.stop()

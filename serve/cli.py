@@ -57,6 +57,19 @@ def serve(
             "[default: refuse]"
         ),
     ] = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            help="Open and run a version in a process of its own first.  [default: probe]",
+        ),
+    ] = None,
+    probe_seconds: Annotated[
+        int | None, typer.Option(help="Processor time that a probe may take.  [default: 60]")
+    ] = None,
+    probe_memory_bytes: Annotated[
+        int | None,
+        typer.Option(help="Memory that a probe may take; 0: by the version's size.  [default: 0]"),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(help="Threads that may compute at once; 0 means all cores.  [default: 0]"),

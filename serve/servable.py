@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ QUICK = 1e-3
 
 _BFLOAT16 = 16  # ONNX's number for it
 _FATAL = 4  # what ONNX Runtime may print by itself; all else comes as an exception
+_NO_MEMORY = re.compile("Failed to allocate memory|bad_alloc")
 _PREFIX = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 
 logger = logging.getLogger("serve")
@@ -120,7 +121,10 @@ class Servable:
 
 
 def load(
-    folder: Path, threads: int = 1, golden_mode: Literal["refuse", "warn", "off"] = "refuse"
+    folder: Path,
+    threads: int = 1,
+    golden_mode: Literal["refuse", "warn", "off"] = "refuse",
+    probe: Callable[[Path], None] | None = None,
 ) -> Servable:
     """Load a version: check its files, open it, replay its golden examples, measure it.
 
@@ -128,6 +132,7 @@ def load(
         folder: The version's folder.
         threads: The most threads it may compute with; a quick model gets one.
         golden_mode: What to do with a version that does not reproduce its golden examples.
+        probe: Raises `LoadError` for a version that must not be opened in this process.
 
     Raises:
         LoadError: It cannot be served; the message says why.
@@ -135,6 +140,8 @@ def load(
     manifest = Manifest.read(folder)
     if manifest is not None:
         manifest.verify(folder)
+    if probe is not None:
+        probe(folder)
     examples = golden.read(folder) if golden_mode != "off" else None
     servable = _open(folder / MODEL, threads=1)
     feeds = _example(servable.signature, examples)
@@ -154,6 +161,22 @@ def load(
         if reason:
             logger.warning("%s: %s", folder, reason)
     return servable
+
+
+def try_out(folder: Path) -> None:
+    """Open a version and run one example, if there is one, for whatever harm that may do.
+
+    Raises:
+        LoadError: It cannot be opened, or the example takes more memory than there is.
+    """
+    servable = _open(folder / MODEL, threads=1)
+    feeds = _example(servable.signature, golden.read(folder))
+    try:
+        if feeds is not None:
+            servable.run(feeds)
+    except InvalidArgument as error:  # the model may be right to refuse zeros
+        if _NO_MEMORY.search(str(error)):
+            raise LoadError(f"an example takes too much memory: {error}") from error
 
 
 def _open(path: Path, threads: int) -> Servable:

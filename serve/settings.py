@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     """How many of the newest versions of a model are served at once."""
     golden: Literal["refuse", "warn", "off"] = "refuse"
     """What happens to a version that does not reproduce its golden examples."""
+    probe: bool = True
+    """Whether a version is opened and run in a process of its own before the server does it."""
+    probe_seconds: PositiveInt = 60
+    """The processor time that the probe of a version may take."""
+    probe_memory_bytes: NonNegativeInt = 0
+    """The memory that it may take; 0 means 2 GiB and eight times the size of the version."""
     threads: NonNegativeInt = 0
     """The number of threads that may compute at once; 0 means as many as there are cores."""
     max_body_bytes: PositiveInt = 64 * 2**20

@@ -1,0 +1,6 @@
+"""What the probe's child is, in a test: a loader that aborts."""
+
+import os
+
+if __name__ == "__main__":
+    os.abort()
