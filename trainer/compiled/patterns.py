@@ -76,6 +76,20 @@ def reduce_the_original(facts: Facts, equation: Equation) -> Equation | None:
 
 
 @_pattern
+def negate_the_mean(facts: Facts, equation: Equation) -> Written | None:
+    """The mean of all elements of -x is minus the mean of x: one number is negated instead of many."""
+    everything = len(equation.inputs) == 1 and not equation.attrs.get("keepdims", 1)
+    if equation.op not in ("ReduceSum", "ReduceMean") or not everything:
+        return None
+    negative = facts.maker(equation.inputs[0], "Neg")
+    if negative is None or facts.readers[negative.outputs[0]] > 1:
+        return None
+    name = f"{equation.outputs[0]}.positive"
+    mean = replace(equation, inputs=negative.inputs, outputs=(name,))
+    return Written((mean, replace(negative, inputs=(name,), outputs=equation.outputs)))
+
+
+@_pattern
 def negate_the_constant(facts: Facts, equation: Equation) -> Written | None:
     """-(x * c) is x * (-c) for a constant c."""
     product = facts.maker(equation.inputs[0], "Mul") if equation.op == "Neg" else None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from trainer.core.tensor import Tensor, apply
+import math
+
+from trainer.core.tensor import Tensor
 from trainer.nn.module import Module
 from trainer.optim.base import Optimizer, Scalars
-
-# The smallest learning rate that float32 can divide by; 0 itself would make 0/0 of an idle parameter.
-_TINY = 1e-20
 
 
 class Adam(Optimizer):
     """Kingma and Ba 2014, Algorithm 1.
 
     The moments are kept scaled, M = m / (1 - beta1) and V = v / (1 - beta2), which saves two passes
-    over each parameter: M' = beta1 M + g, V' = beta2 V + g g, w' = w - M' / (a sqrt(V') + e), with the
-    two numbers a and e computed once per step in float64.
+    over each parameter: M' = beta1 M + g, V' = beta2 V + g g, w' = w - r M' / (sqrt(V') + e), with the
+    two numbers r and e computed once per step in float64.
 
     Args:
         model: The Module that `step` trains. Defaults to none.
@@ -39,12 +38,12 @@ class Adam(Optimizer):
         self.betas, self.eps, self.weight_decay = (betas[0], betas[1]), eps, weight_decay
 
     def scalars(self, lr: Tensor, step: Tensor) -> dict[str, Tensor]:
-        """The numbers a and e such that w' = w - M' / (a sqrt(V') + e)."""
+        """The numbers r and e such that w' = w - r M' / (sqrt(V') + e)."""
         beta1, beta2 = self.betas
-        rate = apply("Max", lr, _TINY)
-        first = (1.0 - beta1**step) / (rate * (1.0 - beta1))
-        second = ((1.0 - beta2) / (1.0 - beta2**step)).sqrt()
-        return {"lr": lr, "a": first * second, "e": first * self.eps}
+        unit = math.sqrt(1.0 - beta2)
+        second = (1.0 - beta2**step).sqrt()
+        rate = lr * ((1.0 - beta1) / unit) * second / (1.0 - beta1**step)
+        return {"lr": lr, "r": rate, "e": second * (self.eps / unit)}
 
     def change(
         self, w: Tensor, g: Tensor, slots: tuple[Tensor, ...], scalars: Scalars
@@ -54,11 +53,8 @@ class Adam(Optimizer):
             w, g = self._decayed(w, g, scalars)
         moment = slots[0] * self.betas[0] + g
         square = slots[1] * self.betas[1] + g * g
-        return (
-            w - moment / (square.sqrt() * scalars.get("a", w.dtype) + scalars.get("e", w.dtype)),
-            moment,
-            square,
-        )
+        direction = moment / (square.sqrt() + scalars.get("e", w.dtype))
+        return w - direction * scalars.get("r", w.dtype), moment, square
 
     def _decayed(self, w: Tensor, g: Tensor, scalars: Scalars) -> tuple[Tensor, Tensor]:
         return w, g + w * self.weight_decay
