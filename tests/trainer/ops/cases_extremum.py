@@ -50,5 +50,13 @@ CASES += [
         note="on the bounds",
         kinks=True,
     ),
+    Case(
+        "Clip",
+        (np.array([-2.0, -1.0, 0.0]), np.array(-1.0)),
+        wrt=(0,),
+        torch=lambda x, _: x.clamp(-1),
+        note="on the lower bound",
+        kinks=True,
+    ),
     Case("Clip", (np.array([1, 5, 9]), np.array(2), np.array(7)), order=0, note="integers"),
 ]

@@ -53,6 +53,15 @@ def test_sum_of_many_is_as_exact_as_that_of_numpy(length: int) -> None:
     np.testing.assert_allclose(total.numpy(), wanted.sum(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("length", [127, 128, 129, 1000])
+def test_product_of_long_rows(length: int) -> None:
+    x = np.random.default_rng(0).uniform(0.98, 1.02, (3, 2, length))
+    for axes in ([2], [1, 2], [0, 1, 2]):
+        y = apply("ReduceProd", x, axes, keepdims=1)
+        wanted = np.exp(np.log(x).sum(tuple(axes), keepdims=True))
+        np.testing.assert_allclose(y.numpy(), wanted, rtol=1e-10, strict=True)
+
+
 def test_half_precision_is_summed_in_float32() -> None:
     x = np.full((1, 4096), 1.0, np.float16)
     assert apply("ReduceSum", x, [1], keepdims=0).tolist() == [4096.0]
