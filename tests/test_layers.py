@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Lowest first. A module may import from its own layer and from those below it.
 LAYERS = [
-    ["trainer.core.errors"],
+    ["trainer.core.errors", "trainer.core.allocation"],
     [
         "trainer.core.dtypes",
         "trainer.core.hint",

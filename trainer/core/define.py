@@ -57,6 +57,7 @@ def op(name: str, *, domain: str = "", since: int = 21) -> Callable[[Callable[..
         def function(*inputs: Any, **attrs: Any) -> Any:
             return apply(name, *inputs, **attrs)
 
+        function.operator = name  # type: ignore[attr-defined]
         return function
 
     return define
@@ -70,6 +71,7 @@ def composite(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def define(function: Callable[..., Any]) -> Callable[..., Any]:
         COMPOSITES[name] = function
+        function.operator = name  # type: ignore[attr-defined]
         return function
 
     return define
