@@ -54,7 +54,7 @@ class ServeApplication(FastAPI):
         self.metrics = Metrics()
         shared = self.manager, self.inference, self.metrics
         limit = settings.max_body_bytes
-        self._v1: Application = TFServing(*shared, limit)
+        self._v1: Application = TFServing(*shared, limit, settings.cors)
         self._v2: Application = V2(*shared, self.is_ready, limit)
         for path in METRICS_PATHS:
             self.add_api_route(path, self._render_metrics, include_in_schema=False)

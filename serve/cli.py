@@ -87,6 +87,18 @@ def serve(
         int | None,
         typer.Option(help="Seconds for requests in flight to finish at the end.  [default: 30]"),
     ] = None,
+    cors: Annotated[
+        bool | None,
+        typer.Option(
+            "--cors/--no-cors",
+            "--rest-api-enable-cors-support/--no-rest-api-enable-cors-support",
+            help="Let scripts of other sites ask by /v1.  [default: no]",
+        ),
+    ] = None,
+    model_control: Annotated[
+        bool | None,
+        typer.Option(help="Let clients load and unload models, and set the log.  [default: no]"),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="A TOML file with any of these settings.  [env: TAPELINE_CONFIG]"),

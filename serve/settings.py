@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     """Seconds between SIGTERM, which makes the server unready, and the end of accepting."""
     finish_timeout: NonNegativeInt = 30
     """Seconds for what is in flight to finish after the server stopped accepting."""
+    cors: bool = False
+    """Whether scripts of other sites may ask by TensorFlow Serving's API."""
+    model_control: bool = False
+    """Whether clients may load and unload models and change what is logged, by V2."""
 
     @classmethod
     def settings_customise_sources(

@@ -20,7 +20,17 @@ from serve.infer import Inference
 from serve.manager import Manager
 from serve.metrics import Metrics
 from serve.policy import State, VersionState
-from serve.protocols.http import Answer, Receive, Scope, Send, read_body, read_version, respond
+from serve.protocols.examples import check_method, read_examples, write_amounts, write_classes
+from serve.protocols.http import (
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    header,
+    read_body,
+    read_version,
+    respond,
+)
 from serve.servable import Servable
 from serve.signature import Signature
 from serve.tensors import TensorSpec, from_json, is_base64, loads, to_json
@@ -33,6 +43,11 @@ _MODELS = re.compile(
     rf"/v1/models(?:/(?P<model>[^/:]+))?{_TARGET}(?P<metadata>/metadata)?", re.IGNORECASE
 )
 _SIGNATURE = "serving_default"
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+)
 
 
 class TFServing:
@@ -43,19 +58,26 @@ class TFServing:
         inference: Runs them.
         metrics: Counts the requests.
         max_body_bytes: The longest body of a request.
+        cors: Whether scripts of other sites may ask.
     """
 
     def __init__(
-        self, manager: Manager, inference: Inference, metrics: Metrics, max_body_bytes: int
+        self,
+        manager: Manager,
+        inference: Inference,
+        metrics: Metrics,
+        max_body_bytes: int,
+        cors: bool = False,
     ) -> None:
         self.manager = manager
         self.inference = inference
         self.metrics = metrics
         self.max_body_bytes = max_body_bytes
+        self._headers = _CORS if cors else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await respond(self._answer, scope, receive, send)
+        await respond(self._answer, scope, receive, send, self._headers)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         # The original matches the encoded path with its query; so an encoded slash is no slash.
@@ -67,23 +89,25 @@ class TFServing:
             return await self._infer(match, await read_body(scope, receive, self.max_body_bytes))
         if method == "GET" and (match := _MODELS.fullmatch(path)):
             return self._describe(match)
+        if method == "OPTIONS":
+            return _answer_preflight(scope)
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
     async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
         with self.metrics.request("tfserving") as observation:
             model, version = self._target(match)
-            if match["verb"].lower() != "predict":
-                raise Unimplemented(
-                    f"{match['verb']} is not served; predict answers for all models."
-                )
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                return Answer(await self._predict(loads(body), handle.servable))
+                request = loads(body)
+                if type(request) is not dict:
+                    raise InvalidArgument("The request must be a JSON object.")
+                _check_signature_name(request)
+                verb = match["verb"].lower()
+                if verb == "predict":
+                    return Answer(await self._predict(request, handle.servable))
+                return Answer({"results": await self._judge(verb, request, handle.servable)})
 
-    async def _predict(self, request: Any, servable: Servable) -> dict[str, Any]:
-        if type(request) is not dict:
-            raise InvalidArgument("The request must be a JSON object with 'instances' or 'inputs'.")
-        _check_signature_name(request)
+    async def _predict(self, request: Mapping[str, Any], servable: Servable) -> dict[str, Any]:
         if ("instances" in request) == ("inputs" in request):
             problem = "Missing" if "inputs" not in request else "Request has both"
             raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
@@ -92,6 +116,14 @@ class TFServing:
             return {"predictions": write_rows(await self.inference.run(servable, feeds))}
         feeds = read_columns(request["inputs"], servable.signature)
         return {"outputs": write_columns(await self.inference.run(servable, feeds))}
+
+    async def _judge(self, verb: str, request: Mapping[str, Any], servable: Servable) -> Any:
+        """Classify or regress."""
+        signature = servable.signature
+        check_method(verb, signature)
+        first = signature.outputs[0].name
+        outputs = await self.inference.run(servable, read_examples(request, signature), [first])
+        return write_classes(outputs, signature) if verb == "classify" else write_amounts(outputs)
 
     @staticmethod
     def _target(match: re.Match[str]) -> tuple[str, int | None]:
@@ -212,6 +244,14 @@ def write_signature(signature: Signature) -> dict[str, Any]:
             }
         }
     }
+
+
+def _answer_preflight(scope: Scope) -> Answer:
+    """Answer a browser that asks first whether it may; the headers say so, or their absence does."""
+    origin = header(scope, b"origin")
+    if origin is None or not origin.lower().startswith((b"http://", b"https://")):
+        raise InvalidArgument("Origin header is missing in CORS preflight")
+    return Answer(None)
 
 
 def _check_signature_name(request: Mapping[str, Any]) -> None:

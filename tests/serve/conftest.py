@@ -54,6 +54,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def permissive_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that lets clients do what is off by default."""
+    folder: Path = tmp_path_factory.mktemp("models")
+    models.publish(folder, "half_plus_two", 1, models.HALF_PLUS_TWO)
+    flags = ["--rest_api_enable_cors_support", "--model-control", "--num-versions", "2"]
+    with Server(folder, *flags) as server:
+        client = server.client()
+        wait_until(lambda: client.is_available("half_plus_two"), "it is ready")
+        client.close()
+        yield server
+
+
+@pytest.fixture
+def permissive(permissive_server: Server) -> Iterator[Client]:
+    client = permissive_server.client()
+    yield client
+    client.close()
+
+
 @pytest.fixture
 def client(server: Server) -> Iterator[Client]:
     client = server.client()

@@ -313,3 +313,102 @@ def test_a_body_in_chunks_is_read_whole_and_held_to_the_limit(client: Client) ->
 
     assert send(10_000) == 200
     assert send(400_000) == 413
+
+
+def judge(client: Client, verb: str, model: str, body: Any) -> tuple[int, Any]:
+    return client.post(f"/v1/models/{model}:{verb}", body)
+
+
+SCORES = [[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]]
+SPECIES = ["setosa", "versicolor", "virginica"]
+
+
+def test_classify(client: Client) -> None:
+    expected = [[list(pair) for pair in zip(SPECIES, row, strict=True)] for row in SCORES]
+    body = {"examples": [{"x": row, "unknown": "ignored"} for row in SCORES]}
+    assert judge(client, "classify", "classifier", body) == (200, {"results": expected})
+    assert judge(client, "CLASSIFY", "classifier", body)[0] == 200
+    shared = {"context": {"x": SCORES[0]}, "examples": [{}, {}]}
+    assert judge(client, "classify", "classifier", shared)[1] == {"results": [expected[0]] * 2}
+    assert client.predict("classifier", SCORES) == SCORES
+
+
+def test_regress(client: Client) -> None:
+    for body in ([{"x": 1.5}, {"x": 2.0}], [{"x": [1.5]}, {"x": [2.0]}]):
+        given = judge(client, "regress", "regressor", {"examples": body})
+        assert given == (200, {"results": [1.5, 2.0]})
+    assert judge(client, "regress", "regressor", {"examples": [{"x": True}]})[1]["results"] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "'examples' to be a non-empty array"),
+        ({"examples": []}, "'examples' to be a non-empty array"),
+        ({"examples": {"x": 1}}, "'examples' to be a non-empty array"),
+        ({"examples": [1]}, "to be an object"),
+        ({"examples": [{}], "context": 1}, "to be an object"),
+        ({"examples": [{"x": 1}], "context": {"x": 1}}, "in 'context' and in 'examples'"),
+        ({"examples": [{}]}, "Feature: x is required but could not be found."),
+        ({"examples": [{"x": 1}, {}]}, "Feature: x is required but could not be found."),
+        ({"examples": [{"x": None}]}, "Feature 'x' must be a number"),
+        ({"examples": [{"x": [[1]]}]}, "Feature 'x' must be a number"),
+        ({"examples": [{"x": [1, 2.5]}]}, "Feature 'x' mixes decimal and integer values"),
+        ({"examples": [{"x": [1, "a"]}]}, "Feature 'x' mixes"),
+        ({"examples": [{"x": ["a", {"b64": "YQ=="}]}]}, "not of expected type: float"),
+        ({"examples": [{"x": [1, 2]}]}, "invalid dimensions for input: x"),
+        ({"examples": [{"x": 1}], "signature_name": "y"}, "not found in signature def"),
+        ([1], "must be a JSON object"),
+    ],
+)
+def test_wrong_examples_are_400(client: Client, body: Any, message: str) -> None:
+    status, answer = judge(client, "regress", "regressor", body)
+    assert (status, message in answer["error"]) == (400, True), answer
+
+
+def test_a_verb_needs_a_signature_for_it(client: Client) -> None:
+    body = {"examples": [{"x": [1, 2, 3]}]}
+    assert judge(client, "classify", "linear", body) == (
+        400,
+        {
+            "error": "Expected classification signature method_name to be "
+            "tensorflow/serving/classify. Was: tensorflow/serving/predict"
+        },
+    )
+    assert judge(client, "regress", "classifier", body)[0] == 400
+    assert judge(client, "classify", "nobody", body)[0] == 404
+
+
+def test_metadata_says_what_a_model_is_for(client: Client) -> None:
+    for model, task in (("classifier", "classify"), ("regressor", "regress")):
+        metadata = client.get(f"/v1/models/{model}/metadata")[1]["metadata"]
+        signature = metadata["signature_def"]["signature_def"]["serving_default"]
+        assert signature["method_name"] == f"tensorflow/serving/{task}"
+
+
+def test_scripts_of_other_sites_are_told_nothing_unless_enabled(client: Client) -> None:
+    path = "/v1/models/linear:predict"
+    assert client.ask("OPTIONS", path, headers={"Origin": "https://example.com"}) == (200, None)
+    assert "access-control-allow-origin" not in client.headers
+    for headers in ({}, {"Origin": "file://"}):
+        assert client.ask("OPTIONS", path, headers=headers) == (
+            400,
+            {"error": "Origin header is missing in CORS preflight"},
+        )
+
+
+def test_scripts_of_other_sites_may_ask_where_that_is_enabled(permissive: Client) -> None:
+    expected = {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "POST, GET",
+        "access-control-allow-headers": "Content-Type",
+    }
+    origin = {"Origin": "http://example.com"}
+    path = "/v1/models/half_plus_two:predict"
+    for method, body, status in (
+        ("OPTIONS", None, 200),
+        ("POST", {"instances": [1]}, 200),
+        ("POST", {}, 400),
+    ):
+        assert permissive.ask(method, path, body, origin)[0] == status
+        assert expected.items() <= permissive.headers.items()
