@@ -53,6 +53,36 @@ def test_gradients_are_those_of_torch(
         np.testing.assert_allclose(g.numpy(), wanted.grad, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_every_combination_of_settings_is_torchs(stride, padding, dilation, groups) -> None:
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.standard_normal(shape).astype(np.float32)
+        for shape in ((2, 4, 9, 8), (8, 4 // groups, 3, 2), (8,))
+    ]
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    others = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y = apply(
+        "Conv",
+        *tensors,
+        strides=[stride] * 2,
+        pads=[padding] * 4,
+        dilations=[dilation] * 2,
+        group=groups,
+    )
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    expected = torch.nn.functional.conv2d(*others, **settings)
+    np.testing.assert_allclose(y.numpy(), expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+    weights = generator.standard_normal(y.shape).astype(np.float32)
+    (y * weights).sum().backward()
+    (expected * torch.tensor(weights)).sum().backward()
+    for mine, other in zip(tensors, others, strict=True):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("block", [1, 10_000])
 def test_blocks_of_the_batch_make_no_difference(
     block: int, monkeypatch: pytest.MonkeyPatch
