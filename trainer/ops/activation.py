@@ -85,6 +85,7 @@ def _hard_swish_vjp(g, _y, x):
 
 
 @op("Gelu")
+@quiet
 @blockwise
 @widened
 def gelu(x: T, *, approximate: str = "none") -> T:

@@ -44,5 +44,6 @@ def choose(condition: Array, x: Array, y: Array) -> Array:
         return np.where(condition, x, y)
     bits = np.negative(condition.view(np.int8)).astype(integer)  # all ones where true
     a, b = x.view(integer), y.view(integer)
-    chosen: Array = ((a ^ b) & bits) ^ b
+    zero = not b.ndim and not b  # `x` or nothing: what gradients of kinks are made of
+    chosen: Array = a & bits if zero else ((a ^ b) & bits) ^ b
     return chosen.view(x.dtype)
