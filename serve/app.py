@@ -9,14 +9,13 @@ from fastapi import FastAPI, Response
 
 from serve import __version__
 from serve.infer import Inference
-from serve.loader import Loader
+from serve.loader import Loader, open_source
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
 from serve.protocols.http import Application, Receive, Scope, Send
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
 from serve.settings import Settings
-from serve.source import FolderSource
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
@@ -45,11 +44,11 @@ class ServeApplication(FastAPI):
         self.inference = Inference(settings.thread_budget)
         self.loader = Loader(settings)
         self.manager = Manager(
-            FolderSource(settings.model_base_path, settings.model_name),
+            open_source(settings),
             self.loader,
-            required=frozenset(filter(None, [settings.model_name])),
-            num_versions=settings.num_versions,
-            poll_interval=settings.poll_interval,
+            settings.poll_interval,
+            settings.load_retries,
+            settings.load_retry_interval,
         )
         self.metrics = Metrics()
         shared = self.manager, self.inference, self.metrics

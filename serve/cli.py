@@ -27,6 +27,20 @@ def serve(
         str | None,
         typer.Option(help="Serve this child only.  [env: MODEL_NAME; default: all]"),
     ] = None,
+    model_config_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file that names the models: TOML, or TensorFlow Serving's text format."
+        ),
+    ] = None,
+    model_config_poll_interval: Annotated[
+        float | None,
+        typer.Option(
+            "--model-config-poll-interval",
+            "--model-config-file-poll-wait-seconds",
+            help="Seconds between two looks at that file; 0 reads it once.  [default: 1]",
+        ),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="The address to listen on.  [default: 0.0.0.0]")
     ] = None,
@@ -49,6 +63,17 @@ def serve(
     num_versions: Annotated[
         int | None,
         typer.Option(help="How many of the newest versions are served at once.  [default: 1]"),
+    ] = None,
+    load_retries: Annotated[
+        int | None,
+        typer.Option(
+            "--load-retries",
+            "--max-num-load-retries",
+            help="How often a failed version is tried again unchanged.  [default: 5]",
+        ),
+    ] = None,
+    load_retry_interval: Annotated[
+        float | None, typer.Option(help="Seconds between two such tries.  [default: 60]")
     ] = None,
     golden: Annotated[
         Literal["refuse", "warn", "off"] | None,

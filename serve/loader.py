@@ -1,11 +1,25 @@
-"""Makes a servable of a version's files: checked, probed, opened, its golden examples replayed."""
+"""Makes a servable of a version's files, and chooses where versions come from, by the settings."""
 
 from __future__ import annotations
 
+from serve.models_config import ModelConfig
+from serve.policy import VersionPolicy
 from serve.probe import Probe
 from serve.servable import Servable, load
 from serve.settings import Settings
-from serve.source import Candidate
+from serve.source import Candidate, ConfiguredSource, FolderSource
+
+
+def open_source(settings: Settings) -> ConfiguredSource | FolderSource:
+    """Where the versions come from: a configuration file if there is one, else a folder.
+
+    Raises:
+        SettingsError: The configuration file is wrong.
+    """
+    if settings.model_config_file is not None:
+        return ConfiguredSource(settings.model_config_file, settings.model_config_poll_interval)
+    config = ModelConfig(VersionPolicy(settings.num_versions))
+    return FolderSource(settings.model_base_path, settings.model_name, config)
 
 
 class Loader:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol
 
-from serve.errors import NotFound, ServeError
+from serve.errors import InvalidArgument, LoadError, NotFound, ServeError, Unavailable
+from serve.models_config import ModelConfig
 from serve.policy import Load, State, Unload, VersionState, next_action
 from serve.servable import Servable
 from serve.source import Candidate, Proposal
@@ -23,6 +27,12 @@ class Source(Protocol):
     def poll(self) -> Proposal | None:
         """The full set of models and versions; None where it cannot be told."""
 
+    def config(self, model: str) -> ModelConfig:
+        """How a model is served."""
+
+    def required(self) -> frozenset[str]:
+        """The models that count for readiness even while they are not there."""
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
@@ -31,12 +41,52 @@ class _Entry:
     candidate: Candidate
     state: State = State.START
     proposed: bool = True
+    present: bool = True
     error: str = ""
+    told: str = ""
+    tries: int = 0
+    retry_at: float = math.inf
     servable: Servable | None = None
     users: int = 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether it has never been complete."""
+        return bool(self.state is State.START and self.candidate.waiting)
+
     def view(self) -> VersionState:
-        return VersionState(self.candidate.version, self.state, self.proposed, self.error)
+        error = self.error or (self.candidate.waiting if self.pending else "")
+        gone = self.state is State.AVAILABLE and not self.present
+        note = "its files are not there now; it is served from memory." if gone else ""
+        return VersionState(self.candidate.version, self.state, self.proposed, error, note)
+
+    def retry(self) -> None:
+        self.state, self.error, self.retry_at = State.START, "", math.inf
+
+
+@dataclass(slots=True, eq=False)
+class _Share:
+    """The version that takes a percentage of a model's requests, evenly spread."""
+
+    version: int
+    percent: float
+    credit: float = 0.0
+
+    def takes(self) -> bool:
+        self.credit += self.percent
+        if self.credit < 100:
+            return False
+        self.credit -= 100
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class _Order:
+    """What a client wants with a model: that it be loaded, or unloaded."""
+
+    model: str
+    load: bool
+    done: Future[None]
 
 
 class Handle:
@@ -68,27 +118,32 @@ class Manager:
 
     Args:
         source: Proposes versions.
-        load: Makes a servable of a version's files; it may take long and may raise.
-        required: Models that count for readiness even where the source has none of them.
-        num_versions: How many of the newest versions of a model are served at once.
+        loader: Makes a servable of a version's files; it may take long and may raise.
         poll_interval: Seconds between two looks at the source.
+        retries: How often a failed version is tried again though its files have not changed.
+        retry_interval: Seconds between two such tries.
     """
 
     def __init__(
         self,
         source: Source,
-        load: Callable[[Candidate], Servable],
-        required: frozenset[str] = frozenset(),
-        num_versions: int = 1,
+        loader: Callable[[Candidate], Servable],
         poll_interval: float = 1.0,
+        retries: int = 5,
+        retry_interval: float = 60.0,
     ) -> None:
         self.source = source
-        self.load = load
-        self.required = required
-        self.num_versions = num_versions
+        self.loader = loader
         self.poll_interval = poll_interval
+        self.retries = retries
+        self.retry_interval = retry_interval
         self._entries: dict[str, dict[int, _Entry]] = {}
         self._reachable: dict[str, dict[int, _Entry]] = {}  # newest first
+        self._required = source.required()
+        self._configs: dict[str, ModelConfig] = {}
+        self._shares: dict[str, list[_Share]] = {}
+        self._unloaded: set[str] = set()  # by order
+        self._orders: list[_Order] = []
         self._lock = threading.Lock()  # held for moments only: the event loop takes it, too
         self._wake = threading.Event()
         self._stopping = False
@@ -106,21 +161,50 @@ class Manager:
         with self._lock:
             self._reachable.clear()
             self._entries.clear()
+            orders, self._orders = self._orders, []
+        for order in orders:
+            order.done.set_exception(Unavailable("The server is stopping."))
 
-    def handle(self, model: str, version: int | None = None) -> Handle:
-        """Borrow a version: the newest available one where none is named.
+    def handle(self, model: str, version: int | None = None, label: str | None = None) -> Handle:
+        """Borrow a version: the newest available one where neither number nor label is given.
+
+        Of those requests, a label with a percentage takes its share.
 
         Raises:
             NotFound: It is not available; the message says what is.
+            InvalidArgument: The model has no such label.
+            Unavailable: The label's version is not available now.
         """
         with self._lock:
             versions = self._reachable.get(model)
             if versions:
-                entry = next(iter(versions.values())) if version is None else versions.get(version)
+                if label is not None:
+                    version = self._labelled(model, label)
+                entry = self._newest(model) if version is None else versions.get(version)
                 if entry is not None and entry.servable is not None:
                     entry.users += 1
                     return Handle(self, entry, entry.servable)
-        raise NotFound(self._why_not(model, version))
+        reason = self._why_not(model, version)
+        if label is not None and version is not None:
+            raise Unavailable(f"Label {label} is not available now. {reason}")
+        raise NotFound(reason)
+
+    def load(self, model: str) -> None:
+        """Have a model loaded that was unloaded or has failed; waits until that is done.
+
+        Raises:
+            NotFound: There is no such model.
+            LoadError: No version of it can be loaded.
+        """
+        self._do(_Order(model, True, Future()))
+
+    def unload(self, model: str) -> None:
+        """Take a model out of service until `load` is called; waits until no request finds it.
+
+        Raises:
+            NotFound: There is no such model.
+        """
+        self._do(_Order(model, False, Future()))
 
     def status(self, model: str) -> list[VersionState]:
         """The states of all versions of a model, newest first.
@@ -137,29 +221,44 @@ class Manager:
     def models(self) -> list[str]:
         """The names of all models that have a version in any state, sorted."""
         with self._lock:
-            return sorted(self._entries)
+            return sorted(self._whole())
 
     def unready(self) -> list[str]:
         """The models that count and have no available version, sorted."""
         with self._lock:
-            return sorted((self._entries.keys() | self.required) - self._reachable.keys())
+            return sorted(self._counted() - self._reachable.keys())
 
     def is_ready(self) -> bool:
         """Say whether there is a model, and every one that counts can be asked."""
         with self._lock:
-            counted = self._entries.keys() | self.required
+            counted = self._counted()
             return bool(counted) and counted <= self._reachable.keys()
+
+    def states(self) -> Iterator[tuple[str, VersionState]]:
+        """Every model with the state of every version of it."""
+        with self._lock:
+            views = [(m, entry.view()) for m, es in self._entries.items() for entry in es.values()]
+        yield from views
 
     def step(self) -> None:
         """Look at the source once and act until nothing is left to do."""
-        self._propose(self.source.poll())
-        for model in self.models():
-            while not self._stopping and (action := self._next_action(model)):
-                if isinstance(action, Load):
-                    self._load(model, action.version)
-                else:
-                    self._unload(model, action.version)
-        self._finish_unloading()
+        with self._lock:
+            orders, self._orders = self._orders, []
+        try:
+            self._propose(self.source.poll())
+            self._retry()
+            for order in orders:
+                self._obey(order)
+            for model in list(self._entries):
+                while not self._stopping and (action := self._next_action(model)):
+                    if isinstance(action, Load):
+                        self._load(model, action.version)
+                    else:
+                        self._unload(model, action.version)
+            self._finish_unloading()
+        finally:
+            for order in orders:
+                self._report(order)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -170,23 +269,116 @@ class Manager:
             self._wake.wait(self.poll_interval)
             self._wake.clear()
 
+    def _labelled(self, model: str, label: str) -> int:
+        """The version that a label names."""
+        config = self._configs.get(model)
+        if config is None or label not in config.labels:
+            raise InvalidArgument(f"Unrecognized servable version label: {label}")
+        return config.labels[label].version
+
+    def _newest(self, model: str) -> _Entry:
+        """The version that answers a request that names none."""
+        versions = self._reachable[model]
+        if shares := self._shares.get(model):
+            for share in shares:
+                if share.version in versions and share.takes():
+                    return versions[share.version]
+            split = {share.version for share in shares}
+            for version, entry in versions.items():
+                if version not in split:
+                    return entry
+        return next(iter(versions.values()))
+
+    def _whole(self) -> Iterable[str]:
+        """The models that have, or had, a complete version."""
+        return (m for m, es in self._entries.items() if not all(e.pending for e in es.values()))
+
+    def _counted(self) -> set[str]:
+        """The models without which the server is not ready."""
+        return {*self._whole(), *self._required} - self._unloaded
+
     def _propose(self, proposal: Proposal | None) -> None:
-        if proposal is None:
-            return  # an unreachable store is no reason to unload anything
         with self._lock:
             for model, entries in self._entries.items():
-                if proposal.get(model) != {}:  # and neither is an emptied folder
-                    for version, entry in entries.items():
-                        entry.proposed = version in proposal.get(model, {})
-            for model, candidates in proposal.items():
+                found = (proposal or {}).get(model, {})
+                for version, entry in entries.items():
+                    entry.present = version in found
+                    # An unreachable store or an emptied folder is no reason to unload anything.
+                    if proposal is not None and (proposal.get(model) != {} or entry.pending):
+                        entry.proposed = entry.present
+            for model, candidates in (proposal or {}).items():
                 for version, candidate in candidates.items():
-                    entry = self._entries.setdefault(model, {}).setdefault(
-                        version, _Entry(candidate)
-                    )
-                    if entry.error and entry.candidate.stamp != candidate.stamp:
-                        entry.state, entry.error = State.START, ""
-                    entry.candidate = candidate
+                    self._update(self._entries.setdefault(model, {}), version, candidate)
             self._forget()
+            self._required = self.source.required()
+            for model in {*self._entries, *self._required}:
+                self._configure(model, self.source.config(model))
+            self._unloaded &= self._entries.keys()
+
+    def _update(self, entries: dict[int, _Entry], version: int, candidate: Candidate) -> None:
+        """Take over how a version lies in the store now."""
+        entry = entries.get(version)
+        if entry is None:
+            entries[version] = _Entry(candidate)
+            return
+        if candidate.waiting:
+            if not entry.pending:
+                return  # it was whole once: that stays in force until it is whole again
+            if candidate.waiting == entry.candidate.waiting != entry.told:  # for two looks
+                entry.told = candidate.waiting
+                logger.warning("%s %d waits: %s", candidate.model, version, entry.told)
+        elif entry.error and entry.candidate.stamp != candidate.stamp:
+            entry.tries = 0
+            entry.retry()
+        entry.candidate = candidate
+
+    def _configure(self, model: str, config: ModelConfig) -> None:
+        if self._configs.get(model) == config:
+            return
+        self._configs[model] = config
+        split = [label for label in config.labels.values() if label.percent]
+        self._shares[model] = [_Share(label.version, label.percent) for label in split]
+
+    def _retry(self) -> None:
+        """Let those versions be tried again whose time has come."""
+        now = time.monotonic()
+        with self._lock:
+            for entries in self._entries.values():
+                for entry in entries.values():
+                    if entry.error and entry.retry_at <= now:
+                        entry.retry()
+
+    def _do(self, order: _Order) -> None:
+        """Hand an order to the loader thread, and wait."""
+        with self._lock:
+            if self._stopping:
+                raise Unavailable("The server is stopping.")
+            self._orders.append(order)
+        self._wake.set()
+        order.done.result()
+
+    def _obey(self, order: _Order) -> None:
+        with self._lock:
+            if order.model not in self._entries:
+                return
+            if not order.load:
+                self._unloaded.add(order.model)
+                return
+            self._unloaded.discard(order.model)
+            for entry in self._entries[order.model].values():
+                if entry.error:
+                    entry.retry()
+
+    def _report(self, order: _Order) -> None:
+        """Tell who gave an order what became of it."""
+        with self._lock:
+            known, reachable = order.model in self._entries, order.model in self._reachable
+        if not known:
+            order.done.set_exception(NotFound(self._why_not(order.model, None)))
+        elif order.load and not reachable:
+            order.done.set_exception(LoadError(self._why_not(order.model, None)))
+        else:
+            order.done.set_result(None)
 
     def _forget(self) -> None:
         """Drop what is neither proposed nor alive."""
@@ -200,19 +392,24 @@ class Manager:
     def _next_action(self, model: str) -> Load | Unload | None:
         with self._lock:
             views = [entry.view() for entry in self._entries.get(model, {}).values()]
-        return next_action(views, self.num_versions)
+            if model in self._unloaded:
+                views = [replace(view, proposed=False) for view in views]
+        return next_action(views, self.source.config(model).policy)
 
     def _load(self, model: str, version: int) -> None:
         entry = self._entries[model][version]
         entry.state = State.LOADING
+        entry.tries += 1
         try:
-            servable = self.load(entry.candidate)
+            servable = self.loader(entry.candidate)
         except Exception as error:  # one bad model never stops the others
             reason = (
                 str(error) if isinstance(error, ServeError) else f"{type(error).__name__}: {error}"
             )
             with self._lock:
                 entry.state, entry.error = State.END, reason
+                if entry.tries <= self.retries:
+                    entry.retry_at = time.monotonic() + self.retry_interval
             logger.error("%s %d failed: %s", model, version, reason)
             return
         with self._lock:  # reachable first, then available
@@ -260,7 +457,7 @@ class Manager:
         states = "; ".join(
             f"version {v.version} failed: {v.error}"
             if v.error
-            else f"version {v.version} is {v.state}"
+            else f"version {v.version} is {v.state}{' by order' * (model in self._unloaded)}"
             for v in versions
         )
         return f"Servable not found for request: {wanted}. Of this model, {states}"

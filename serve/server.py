@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
     Raises:
         StartError: The model folder is missing, or the address cannot be listened on.
     """
-    if not settings.model_base_path.is_dir():
+    if settings.model_config_file is None and not settings.model_base_path.is_dir():
         raise StartError(
             f"There is no folder {settings.model_base_path}: "
             "name the folder that holds your models with --model-base-path."

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     """The folder whose children are models."""
     model_name: str | None = Field(None, validation_alias=_also("MODEL_NAME"))
     """Serve this child only, and count it for readiness even when it is not there."""
+    model_config_file: Path | None = None
+    """A file that names the models instead, as TOML or in TensorFlow Serving's text format."""
+    model_config_poll_interval: NonNegativeFloat = 1.0
+    """Seconds between two looks at that file; 0 reads it once."""
     host: str = "0.0.0.0"
     """The address to listen on."""
     port: int = Field(8501, ge=0, le=65535)
@@ -63,6 +67,10 @@ class Settings(BaseSettings):
     """Seconds between two looks at the model folder."""
     num_versions: PositiveInt = 1
     """How many of the newest versions of a model are served at once."""
+    load_retries: NonNegativeInt = 5
+    """How often a failed version is tried again though its files have not changed."""
+    load_retry_interval: PositiveFloat = 60.0
+    """Seconds between two such tries."""
     golden: Literal["refuse", "warn", "off"] = "refuse"
     """What happens to a version that does not reproduce its golden examples."""
     probe: bool = True

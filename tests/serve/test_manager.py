@@ -192,7 +192,7 @@ def test_ready_means_that_every_model_that_counts_can_be_asked(tmp_path: Path) -
     manager.step()
     assert not manager.is_ready()
     assert manager.unready() == ["broken"]
-    named = Manager(FolderSource(tmp_path, "absent"), loader, required=frozenset(["absent"]))
+    named = Manager(FolderSource(tmp_path, "absent"), loader)
     named.step()
     assert named.unready() == ["absent"]
 

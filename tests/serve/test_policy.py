@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from serve.policy import Load, State, Unload, VersionState, next_action
+from serve.policy import Load, State, Unload, VersionPolicy, VersionState, next_action
 
 START, LOADING, AVAILABLE = State.START, State.LOADING, State.AVAILABLE
 UNLOADING, END = State.UNLOADING, State.END
@@ -62,8 +62,30 @@ def test_next_action(case: str) -> None:
 
 def test_several_versions_may_serve_at_once() -> None:
     versions = [version(n, AVAILABLE) for n in (1, 2, 3)]
-    assert next_action(versions, num_versions=2) == Unload(1)
-    assert next_action(versions[1:], num_versions=2) is None
+    assert next_action(versions, VersionPolicy(latest=2)) == Unload(1)
+    assert next_action(versions[1:], VersionPolicy(latest=2)) is None
+
+
+def test_all_versions_may_be_wanted() -> None:
+    everything = VersionPolicy(latest=None)
+    assert next_action([version(1, START), version(2, AVAILABLE)], everything) == Load(1)
+    assert next_action([version(n, AVAILABLE) for n in range(5)], everything) is None
+
+
+def test_specific_versions_are_wanted_and_no_others() -> None:
+    specific = VersionPolicy(specific=frozenset([1, 2]))
+    assert next_action([version(1, START), version(2, AVAILABLE)], specific) == Load(1)
+    assert next_action([version(2, AVAILABLE), version(3, AVAILABLE)], specific) == Unload(3)
+    # but the last good one stays until one of them is there
+    assert next_action([failed(2), version(3, AVAILABLE)], specific) is None
+
+
+def test_a_labelled_version_is_wanted_beside_the_newest() -> None:
+    labelled = VersionPolicy(labelled=frozenset([1]))
+    assert next_action([version(1, START), version(2, AVAILABLE)], labelled) == Load(1)
+    three = [version(1, AVAILABLE), version(2, AVAILABLE), version(3, AVAILABLE)]
+    assert next_action(three, labelled) == Unload(2)
+    assert next_action([*three[:2], version(3, LOADING)], labelled) is None
 
 
 def test_acting_always_comes_to_rest_with_the_newest_working_version() -> None:
