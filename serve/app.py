@@ -13,6 +13,7 @@ from serve.loader import Loader, open_source
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
 from serve.protocols.http import Application, Receive, Scope, Send
+from serve.protocols.statistics import Statistics
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
 from serve.settings import Settings
@@ -51,10 +52,10 @@ class ServeApplication(FastAPI):
             settings.load_retry_interval,
         )
         self.metrics = Metrics()
-        shared = self.manager, self.inference, self.metrics
+        shared = self.manager, self.inference, self.metrics, Statistics()
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)
-        self._v2: Application = V2(*shared, self.is_ready, limit)
+        self._v2: Application = V2(*shared, self.is_ready, limit, settings.model_control)
         for path in METRICS_PATHS:
             self.add_api_route(path, self._render_metrics, include_in_schema=False)
 

@@ -14,6 +14,12 @@ class InvalidArgument(ServeError):
     status = 400
 
 
+class Forbidden(ServeError):
+    """The server was not started to allow this."""
+
+    status = 403
+
+
 class NotFound(ServeError):
     """There is no such model, version or path."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from serve.errors import InvalidArgument, NotFound, Unimplemented
 from serve.infer import Inference
-from serve.manager import Manager
+from serve.manager import Handle, Manager
 from serve.metrics import Metrics
 from serve.policy import State, VersionState
 from serve.protocols.examples import check_method, read_examples, write_amounts, write_classes
@@ -31,7 +31,8 @@ from serve.protocols.http import (
     read_version,
     respond,
 )
-from serve.servable import Servable
+from serve.protocols.statistics import Statistics, Watch, rows_of
+from serve.servable import Feeds
 from serve.signature import Signature
 from serve.tensors import TensorSpec, from_json, is_base64, loads, to_json
 
@@ -57,6 +58,7 @@ class TFServing:
         manager: Lends the models.
         inference: Runs them.
         metrics: Counts the requests.
+        statistics: What each version has done, for clients of the other protocol that ask.
         max_body_bytes: The longest body of a request.
         cors: Whether scripts of other sites may ask.
     """
@@ -66,12 +68,14 @@ class TFServing:
         manager: Manager,
         inference: Inference,
         metrics: Metrics,
+        statistics: Statistics,
         max_body_bytes: int,
         cors: bool = False,
     ) -> None:
         self.manager = manager
         self.inference = inference
         self.metrics = metrics
+        self.statistics = statistics
         self.max_body_bytes = max_body_bytes
         self._headers = _CORS if cors else ()
 
@@ -98,32 +102,47 @@ class TFServing:
             model, version = self._target(match)
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                request = loads(body)
-                if type(request) is not dict:
-                    raise InvalidArgument("The request must be a JSON object.")
-                _check_signature_name(request)
-                verb = match["verb"].lower()
-                if verb == "predict":
-                    return Answer(await self._predict(request, handle.servable))
-                return Answer({"results": await self._judge(verb, request, handle.servable)})
+                with self.statistics.watch(handle) as watch:
+                    request = loads(body)
+                    if type(request) is not dict:
+                        raise InvalidArgument("The request must be a JSON object.")
+                    _check_signature_name(request)
+                    answer = self._predict if match["verb"].lower() == "predict" else self._judge
+                    return Answer(await answer(match["verb"].lower(), request, handle, watch))
 
-    async def _predict(self, request: Mapping[str, Any], servable: Servable) -> dict[str, Any]:
+    async def _run(
+        self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        watch.lap()
+        watch.rows = rows_of(feeds)
+        outputs = await self.inference.run(handle.servable, feeds, names)
+        watch.lap()
+        return outputs
+
+    async def _predict(
+        self, _verb: str, request: Mapping[str, Any], handle: Handle, watch: Watch
+    ) -> dict[str, Any]:
+        signature = handle.servable.signature
         if ("instances" in request) == ("inputs" in request):
             problem = "Missing" if "inputs" not in request else "Request has both"
             raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
         if "instances" in request:
-            feeds = read_rows(request["instances"], servable.signature)
-            return {"predictions": write_rows(await self.inference.run(servable, feeds))}
-        feeds = read_columns(request["inputs"], servable.signature)
-        return {"outputs": write_columns(await self.inference.run(servable, feeds))}
+            feeds = read_rows(request["instances"], signature)
+            return {"predictions": write_rows(await self._run(handle, feeds, watch))}
+        feeds = read_columns(request["inputs"], signature)
+        return {"outputs": write_columns(await self._run(handle, feeds, watch))}
 
-    async def _judge(self, verb: str, request: Mapping[str, Any], servable: Servable) -> Any:
+    async def _judge(
+        self, verb: str, request: Mapping[str, Any], handle: Handle, watch: Watch
+    ) -> dict[str, Any]:
         """Classify or regress."""
-        signature = servable.signature
+        signature = handle.servable.signature
         check_method(verb, signature)
         first = signature.outputs[0].name
-        outputs = await self.inference.run(servable, read_examples(request, signature), [first])
-        return write_classes(outputs, signature) if verb == "classify" else write_amounts(outputs)
+        outputs = await self._run(handle, read_examples(request, signature), watch, [first])
+        if verb == "classify":
+            return {"results": write_classes(outputs, signature)}
+        return {"results": write_amounts(outputs)}
 
     @staticmethod
     def _target(match: re.Match[str]) -> tuple[str, int | None]:

@@ -5,13 +5,14 @@ The specification is https://github.com/kserve/open-inference-protocol.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from serve import __version__
-from serve.errors import InvalidArgument, MethodNotAllowed, NotFound
+from serve.errors import Forbidden, InvalidArgument, MethodNotAllowed, NotFound, Unimplemented
 from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
@@ -27,14 +28,24 @@ from serve.protocols.http import (
     respond,
 )
 from serve.protocols.sequences import parts_of
+from serve.protocols.statistics import Statistics, Watch, rows_of
+from serve.protocols.v2_management import LogSettings, config, index
 from serve.protocols.v2_tensors import Wanted, read_inputs, read_raw, read_wanted, write_outputs
 from serve.tensors import TensorSpec, loads
 
 _MODEL = re.compile(
-    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>ready|infer))?"
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>ready|infer|stats|config))?"
 )
+_CONTROL = re.compile(r"/v2/repository/models/(?P<model>[^/]+)/(?P<verb>load|unload)")
 _PLATFORM = "onnx_onnxv1"
-EXTENSIONS = ("binary_tensor_data", "classification")
+EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+    "logging",
+)
 
 
 class V2:
@@ -44,8 +55,10 @@ class V2:
         manager: Lends the models.
         inference: Runs them.
         metrics: Counts the requests.
+        statistics: What each version has done, for clients that ask.
         is_ready: Says whether the server wants traffic.
         max_body_bytes: The longest body of a request.
+        model_control: Whether clients may load and unload models and set the log.
     """
 
     def __init__(
@@ -53,14 +66,19 @@ class V2:
         manager: Manager,
         inference: Inference,
         metrics: Metrics,
+        statistics: Statistics,
         is_ready: Callable[[], bool],
         max_body_bytes: int,
+        model_control: bool = False,
     ) -> None:
         self.manager = manager
         self.inference = inference
         self.metrics = metrics
+        self.statistics = statistics
         self.is_ready = is_ready
         self.max_body_bytes = max_body_bytes
+        self.model_control = model_control
+        self.log_settings = LogSettings(logging.getLogger("serve"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -69,6 +87,8 @@ class V2:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method = scope["raw_path"].decode("latin-1").rstrip("/"), scope["method"]
         match = _MODEL.fullmatch(path)
+        if path == "/v2/models/stats":
+            match = None  # of all models, and not a model of this name
         if match is not None and match["verb"] == "infer":
             _expect(method, "POST")
             return await self._infer(
@@ -77,10 +97,13 @@ class V2:
         if match is not None:
             _expect(method, "GET", "HEAD")
             return self._describe(match)
+        if path in ("/v2/repository/index", "/v2/logging") or _CONTROL.fullmatch(path):
+            return await self._manage(method, path, scope, receive)
         answer = {
             "/v2": self._server,
             "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
+            "/v2/models/stats": self._all_statistics,
         }
         if path not in answer:
             raise NotFound(f"There is no {path} in the Open Inference Protocol.")
@@ -101,8 +124,11 @@ class V2:
         model, version = _target(match)
         if match["verb"] == "ready":
             return self._model_ready(model, version)
+        if match["verb"] == "stats":
+            return Answer({"model_stats": self._statistics(model, version)})
         with self.manager.handle(model, version) as handle:
-            return Answer(self._metadata(handle))
+            describe = config if match["verb"] == "config" else self._metadata
+            return Answer(describe(handle))
 
     def _model_ready(self, model: str, version: int | None) -> Answer:
         states = [v for v in self.manager.status(model) if version in (None, v.version)]
@@ -123,6 +149,38 @@ class V2:
             "outputs": _write_specs(signature.outputs),
         }
 
+    def _statistics(self, model: str, version: int | None = None) -> list[dict[str, Any]]:
+        states = [v for v in self.manager.status(model) if version in (None, v.version)]
+        available = [v.version for v in states if v.state is State.AVAILABLE]
+        if not available and version is not None:
+            raise NotFound(f"Could not find version {version} of model {model}")
+        return [self.statistics.of(model, v).write(model, v) for v in sorted(available)]
+
+    def _all_statistics(self) -> Answer:
+        stats = [entry for model in self.manager.models() for entry in self._statistics(model)]
+        return Answer({"model_stats": stats})
+
+    async def _manage(self, method: str, path: str, scope: Scope, receive: Receive) -> Answer:
+        """Answer what is for operators; what changes something must be allowed."""
+        if path == "/v2/logging" and method == "GET":
+            return Answer(self.log_settings.show())
+        _expect(method, "POST", *(["GET"] if path == "/v2/logging" else []))
+        if path != "/v2/repository/index" and not self.model_control:
+            raise Forbidden(
+                "Clients may not load or unload models or set the log: "
+                "the server was not started with --model-control."
+            )
+        body = await read_body(scope, receive, self.max_body_bytes)
+        request = loads(body) if body.strip() else {}
+        if type(request) is not dict:
+            raise InvalidArgument("The request must be a JSON object.")
+        if path == "/v2/repository/index":
+            return Answer(index(self.manager, request))
+        if path == "/v2/logging":
+            self.log_settings.change(request)
+            return Answer(self.log_settings.show())
+        raise Unimplemented("Models are loaded and unloaded by the model folder.")
+
     async def _infer(self, scope: Scope, match: re.Match[str], body: bytes) -> Answer:
         with self.metrics.request("v2") as observation:
             model, version = _target(match)
@@ -131,6 +189,12 @@ class V2:
                 return await self._run(handle, body, _json_length(scope, len(body)))
 
     async def _run(self, handle: Handle, body: bytes, length: int | None) -> Answer:
+        with self.statistics.watch(handle) as watch:
+            return await self._compute(handle, body, length, watch)
+
+    async def _compute(
+        self, handle: Handle, body: bytes, length: int | None, watch: Watch
+    ) -> Answer:
         servable = handle.servable
         signature = servable.signature
         answer: dict[str, Any] = {"model_name": handle.model, "model_version": str(handle.version)}
@@ -148,7 +212,10 @@ class V2:
                 answer["id"] = identifier
             feeds = read_inputs(request, memoryview(body)[length:], signature)
             wanted = read_wanted(request, signature)
+        watch.lap()
+        watch.rows = rows_of(feeds)
         outputs = await self.inference.run(servable, feeds, [want.spec.name for want in wanted])
+        watch.lap()
         answer["outputs"], tensors = write_outputs(wanted, outputs, signature)
         return Answer(answer, tensors=tensors)
 

@@ -1,0 +1,109 @@
+"""V2's extensions for operators, asked over HTTP; the forms are those of Triton's documentation."""
+
+from typing import Any
+
+import pytest
+
+from tests.serve.process import Client
+
+DENIED = "the server was not started with --model-control"
+
+
+def test_the_index_lists_every_version_with_its_state(client: Client) -> None:
+    status, answer = client.post("/v2/repository/index", {})
+    assert status == 200
+    found = {entry["name"]: entry for entry in answer}
+    assert found["linear"] == {"name": "linear", "version": "1", "state": "READY", "reason": ""}
+    assert found["broken"]["state"] == "UNAVAILABLE"
+    assert "Protobuf" in found["broken"]["reason"]
+    ready = client.post("/v2/repository/index", {"ready": True})[1]
+    assert {entry["name"] for entry in ready} == found.keys() - {"broken"}
+    assert client.ask("POST", "/v2/repository/index", "")[1] == answer
+    assert client.post("/v2/repository/index", {"ready": 1})[0] == 400
+    assert client.get("/v2/repository/index")[0] == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/repository/models/linear/load", "/v2/repository/models/linear/unload", "/v2/logging"],
+)
+def test_what_changes_something_is_off_unless_enabled(client: Client, path: str) -> None:
+    status, answer = client.post(path, {})
+    assert (status, DENIED in answer["error"]) == (403, True)
+
+
+def test_the_configuration(client: Client) -> None:
+    for path in ("/v2/models/linear/config", "/v2/models/linear/versions/1/config"):
+        status, answer = client.get(path)
+        assert (status, answer["name"], answer["backend"]) == (200, "linear", "onnxruntime")
+        assert answer["input"] == [{"name": "x", "data_type": "TYPE_FP32", "dims": [-1, 3]}]
+        assert answer["output"] == [{"name": "y", "data_type": "TYPE_FP32", "dims": [-1, 2]}]
+    assert client.get("/v2/models/text/config")[1]["input"][0]["data_type"] == "TYPE_STRING"
+    assert client.get("/v2/models/nobody/config")[0] == 404
+
+
+def statistics(client: Client, path: str = "/v2/models/linear/stats") -> Any:
+    status, answer = client.get(path)
+    assert (status, list(answer)) == (200, ["model_stats"])
+    return {entry["name"]: entry for entry in answer["model_stats"]}["linear"]
+
+
+def test_statistics_count_both_protocols(client: Client) -> None:
+    before = statistics(client)
+    client.predict("linear", [[1, 2, 3], [4, 5, 6]])
+    x = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
+    client.post("/v2/models/linear/infer", {"inputs": [x]})
+    client.post("/v2/models/linear/infer", {"inputs": []})
+    after = statistics(client, "/v2/models/linear/versions/1/stats")
+    assert after["version"] == "1"
+    assert after["inference_count"] - before["inference_count"] == 3
+    assert after["execution_count"] - before["execution_count"] == 2
+    assert (
+        after["last_inference"] >= before["last_inference"] > 1.6e12
+        or before["last_inference"] == 0
+    )
+
+    def grown(kind: str, unit: str) -> int:
+        return after["inference_stats"][kind][unit] - before["inference_stats"][kind][unit]
+
+    assert [grown(kind, "count") for kind in ("success", "fail", "compute_infer")] == [2, 1, 2]
+    parts = [grown(f"compute_{part}", "ns") for part in ("input", "infer", "output")]
+    assert min(parts) > 0
+    assert sum(parts) == grown("success", "ns")
+    assert statistics(client, "/v2/models/stats") == after
+
+
+def test_statistics_are_of_versions_that_can_be_asked(client: Client) -> None:
+    assert client.get("/v2/models/linear/versions/2/stats")[0] == 404
+    assert client.get("/v2/models/nobody/stats")[0] == 404
+    assert client.get("/v2/models/broken/stats") == (200, {"model_stats": []})
+    names = [entry["name"] for entry in client.get("/v2/models/stats")[1]["model_stats"]]
+    assert "broken" not in names
+
+
+def test_the_log_settings(permissive: Client) -> None:
+    default = {
+        "log_file": "",
+        "log_info": True,
+        "log_warning": True,
+        "log_error": True,
+        "log_verbose_level": 0,
+        "log_format": "default",
+    }
+    assert permissive.get("/v2/logging") == (200, default)
+    changed = default | {"log_info": False, "log_verbose_level": 1}
+    change = {"log_info": False, "log_verbose_level": 1}
+    assert permissive.post("/v2/logging", change) == (200, changed)
+    for wrong, status in (
+        ({"log_file": "/etc/passwd"}, 501),
+        ({"log_info": True, "log_warning": "yes"}, 400),
+        ({"log_verbose_level": -1}, 400),
+        ({"log_format": "xml"}, 400),
+        ({"log_colour": "red"}, 400),
+        ([], 400),
+    ):
+        assert permissive.post("/v2/logging", wrong)[0] == status
+    assert permissive.get("/v2/logging") == (200, changed)
+    assert permissive.post("/v2/logging", default | {"log_file": ""})[0] == 501
+    del default["log_file"]
+    assert permissive.post("/v2/logging", default)[0] == 200
