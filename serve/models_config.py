@@ -69,7 +69,7 @@ def read(path: Path) -> dict[str, ModelEntry]:
         models = dict(entries)
         if len(models) < len(entries):
             raise SettingsError("two models have one name")
-    except (SettingsError, ValueError, TypeError, AttributeError) as error:
+    except (SettingsError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(f"The model configuration {path} is wrong: {error}.") from error
     return models
 
@@ -89,7 +89,10 @@ def _from_toml(table: dict[str, Any]) -> tuple[str, ModelEntry]:
     labels = {
         label: Label(target)
         if isinstance(target, int)
-        else Label(_number(target["version"], "version"), _percent(target, where))
+        else Label(
+            _number(target.get("version"), f"{where}: version of label {label}"),
+            _percent(target, where),
+        )
         for label, target in table.get("labels", {}).items()
     }
     device = table.get("device")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serve.errors import LoadError, NotFound
+from serve.errors import InvalidArgument, LoadError, NotFound, Unavailable
 from serve.manager import Manager
 from serve.policy import State
 from serve.servable import Servable, load
-from serve.source import Candidate, FolderSource
+from serve.source import Candidate, ConfiguredSource, FolderSource
 from tests.serve.models import HALF_PLUS, HALF_PLUS_TWO, publish
 from tests.serve.process import wait_until
 
@@ -265,3 +265,159 @@ def test_a_foreign_graph_without_a_manifest_takes_two_looks(
     assert manager.models() == []
     manager.step()
     assert states(manager) == {1: AVAILABLE}
+
+
+def configured(models: Path, text: str, base: str = "m") -> Manager:
+    """A manager with a configuration file that is looked at each time."""
+    file = models / "models.toml"
+    file.write_text(f'[[model]]\nname = "m"\nbase_path = "{models / base}"\n{text}')
+    return Manager(ConfiguredSource(file, interval=1e-9), loader)
+
+
+def test_labels_work_from_the_start_and_keep_their_versions(tmp_path: Path) -> None:
+    for version in (1, 2, 3):
+        put(tmp_path, version)
+    manager = configured(tmp_path, "labels = {stable = 1, next = 4}")
+    with pytest.raises(NotFound):
+        manager.handle("m", label="stable")
+    manager.step()
+    assert states(manager) == {3: AVAILABLE, 2: State.START, 1: AVAILABLE}
+    with manager.handle("m", label="stable") as handle:
+        assert handle.version == 1
+    with pytest.raises(Unavailable, match=r"Label next is not available now\. .*Specific\(m, 4\)"):
+        manager.handle("m", label="next")
+    with pytest.raises(InvalidArgument, match="Unrecognized servable version label: beta"):
+        manager.handle("m", label="beta")
+
+
+def test_a_label_takes_its_share_of_the_traffic(tmp_path: Path) -> None:
+    for version in (1, 2):
+        put(tmp_path, version)
+    manager = configured(tmp_path, "labels.canary = {version = 2, percent = 5}\nversions = 'all'")
+    manager.step()
+    assert [answer(manager) for _ in range(200)].count(3.0) == 10
+    assert answer(manager, 2) == 3.0
+    with manager.handle("m", label="canary") as handle:
+        assert handle.version == 2
+    shutil.rmtree(tmp_path / "m" / "2")
+    manager.step()
+    assert {answer(manager) for _ in range(50)} == {2.0}
+
+
+def test_a_changed_configuration_replaces_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for version in (1, 2):
+        put(tmp_path, version)
+        put(tmp_path, version + 2, "other")
+    manager = configured(tmp_path, "versions = {specific = [1]}")
+    manager.step()
+    assert states(manager) == {2: State.START, 1: AVAILABLE}
+    configured(tmp_path, "versions = 'all'")
+    manager.step()
+    assert states(manager) == {2: AVAILABLE, 1: AVAILABLE}
+    configured(tmp_path, "", base="other")
+    manager.step()
+    assert states(manager) == {4: AVAILABLE, 3: State.START}
+    (tmp_path / "models.toml").write_text("nonsense")
+    manager.step()
+    assert answer(manager) == 5.0
+    assert "The one before stays in force." in caplog.text
+    (tmp_path / "models.toml").write_text("")
+    manager.step()
+    manager.step()
+    assert manager.models() == []
+
+
+def test_configured_models_count_for_readiness(tmp_path: Path) -> None:
+    manager = configured(tmp_path, "")
+    manager.step()
+    assert manager.unready() == ["m"]
+    put(tmp_path, 1)
+    manager.step()
+    assert manager.is_ready()
+
+
+def test_a_failed_version_is_tried_again_after_a_while(tmp_path: Path) -> None:
+    tries = []
+
+    def failing_twice(candidate: Candidate) -> Servable:
+        tries.append(candidate.version)
+        if len(tries) < 3:
+            raise OSError("the store is away")
+        return loader(candidate)
+
+    put(tmp_path, 1)
+    manager = Manager(FolderSource(tmp_path), failing_twice, retries=2, retry_interval=0)
+    for _ in range(3):
+        manager.step()
+    assert states(manager) == {1: AVAILABLE}
+    tries.clear()
+    manager = Manager(FolderSource(tmp_path), failing_twice, retries=1, retry_interval=0)
+    for _ in range(4):
+        manager.step()
+    assert tries == [1, 1]
+
+
+def test_models_are_unloaded_and_loaded_by_order(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    put(tmp_path, 1, "other")
+    bad = put(tmp_path, 1, "bad") / "model.onnx"
+    good = bad.read_bytes()
+    bad.write_bytes(bytes(len(good)))
+    manager = Manager(FolderSource(tmp_path), loader, poll_interval=0.005)
+    manager.start()
+    wait_until(lambda: "bad" in manager.models(), "the first look")
+    manager.unload("m")
+    with pytest.raises(NotFound, match=r"version 1 is (END|UNLOADING) by order"):
+        manager.handle("m")
+    put(tmp_path, 2)
+    manager.unload("m")
+    assert states(manager)[2] is State.START
+    assert "m" not in manager.unready()
+    manager.load("m")
+    assert answer(manager) == 3.0
+    for verb in (manager.load, manager.unload):
+        with pytest.raises(NotFound, match="Models here: bad, m, other"):
+            verb("nobody")
+    with pytest.raises(LoadError, match=r"version 1 failed: .*SHA-256"):
+        manager.load("bad")
+    bad.write_bytes(good)
+    manager.load("bad")
+    manager.stop()
+    with pytest.raises(Unavailable):
+        manager.load("m")
+
+
+def test_an_incomplete_version_has_a_state_and_a_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "m" / "7").mkdir(parents=True)
+    manager = Manager(FolderSource(tmp_path), loader)
+    for _ in range(3):
+        manager.step()
+    (state,) = manager.status("m")
+    assert (state.version, state.state, state.error) == (7, State.START, "model.onnx is missing.")
+    assert [record.message for record in caplog.records] == ["m 7 waits: model.onnx is missing."]
+    assert manager.models() == []  # it does not count
+    with pytest.raises(NotFound, match=r"version 7 failed: model\.onnx is missing"):
+        manager.handle("m")
+    shutil.rmtree(tmp_path / "m" / "7")
+    manager.step()
+    with pytest.raises(NotFound, match="Could not find any versions"):
+        manager.status("m")
+
+
+def test_a_version_whose_files_go_or_change_is_kept_and_noted(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    path = put(tmp_path, 2)
+    manager = Manager(FolderSource(tmp_path), loader)
+    manager.step()
+    (path / "model.onnx").write_bytes(b"half")
+    manager.step()
+    assert answer(manager) == 3.0
+    shutil.rmtree(tmp_path / "m")
+    (tmp_path / "m").mkdir()
+    manager.step()
+    assert answer(manager) == 3.0
+    assert manager.status("m")[0].note == "its files are not there now; it is served from memory."

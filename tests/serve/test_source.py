@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.source import FolderSource
+from serve.source import ConfiguredSource, FolderSource
 from tests.serve.models import HALF_PLUS_TWO, publish, write_manifest
 
 
@@ -120,3 +120,41 @@ def test_one_unreadable_version_does_not_hide_the_others(tmp_path: Path) -> None
     proposal = source.poll()
     assert proposal is not None
     assert "it cannot be read: " in proposal["iris"][1].waiting
+
+
+def test_a_model_s_own_folder_as_tensorflow_serving_is_given_it(tmp_path: Path) -> None:
+    path = publish(tmp_path, "iris", 1, HALF_PLUS_TWO)
+    source = FolderSource(tmp_path / "iris", "flowers")
+    assert versions(source) == {"flowers": [1]}
+    assert versions(FolderSource(tmp_path / "iris")) == {"default": [1]}
+    shutil.rmtree(path)
+    assert versions(source) == {"flowers": []}
+
+
+def test_a_configuration_names_folders_and_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    publish(tmp_path / "a", "iris", 1, HALF_PLUS_TWO)
+    publish(tmp_path / "b", "iris", 2, HALF_PLUS_TWO)
+    file = tmp_path / "models.config"
+    text = 'model_config_list {{ config {{ name: "m" base_path: "{}" }} }}'
+    file.write_text(text.format(tmp_path / "a" / "iris"))
+    source, once = ConfiguredSource(file, interval=1e-9), ConfiguredSource(file, interval=0)
+    assert versions(source) == {"m": [1]}
+    file.write_text(text.format(tmp_path / "b" / "iris") + "# changed")
+    assert versions(source) == {"m": [2]}
+    assert versions(once) == {"m": [1]}
+    file.unlink()
+    assert versions(source) == {"m": [2]}
+
+
+def test_an_unreachable_folder_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = FolderSource(tmp_path / "missing")
+    for _ in range(3):
+        source.poll()
+    (tmp_path / "missing").mkdir()
+    source.poll()
+    shutil.rmtree(tmp_path / "missing")
+    source.poll()
+    messages = [record.message.split(":")[0] for record in caplog.records]
+    assert messages == ["the model folder cannot be read"] * 2
