@@ -42,7 +42,9 @@ class ServeApplication(FastAPI):
         )
         self.settings = settings
         self.draining = False
-        self.inference = Inference(settings.thread_budget)
+        self.inference = Inference(
+            settings.thread_budget, settings.batching, settings.request_timeout
+        )
         self.loader = Loader(settings)
         self.manager = Manager(
             open_source(settings),

@@ -99,6 +99,43 @@ def serve(
         int | None,
         typer.Option(help="Threads that may compute at once; 0 means all cores.  [default: 0]"),
     ] = None,
+    enable_batching: Annotated[
+        bool | None,
+        typer.Option(
+            help="Compute requests together that wait at the same time.  "
+            "[default: no-enable-batching]"
+        ),
+    ] = None,
+    max_batch_size: Annotated[
+        int | None, typer.Option(help="The most examples computed together.  [default: 32]")
+    ] = None,
+    batch_delay: Annotated[
+        float | None,
+        typer.Option(help="Seconds that an incomplete batch waits for more.  [default: 0]"),
+    ] = None,
+    pad_variable_length_inputs: Annotated[
+        bool | None,
+        typer.Option(
+            help="Pad examples of different lengths to compute them together.  "
+            "[default: no-pad-variable-length-inputs]"
+        ),
+    ] = None,
+    batching_parameters_file: Annotated[
+        Path | None,
+        typer.Option(help="TensorFlow Serving's file of batching parameters.  [default: none]"),
+    ] = None,
+    max_queue: Annotated[
+        int | None,
+        typer.Option(help="Requests of one model that may wait.  [default: 1000]"),
+    ] = None,
+    queue_seconds: Annotated[
+        float | None,
+        typer.Option(help="Work of one model, in seconds, that may wait.  [default: 0.3]"),
+    ] = None,
+    request_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which a request is given up.  [default: 30]"),
+    ] = None,
     max_body_bytes: Annotated[
         int | None, typer.Option(help="The longest body of a request.  [default: 67108864]")
     ] = None,

@@ -1,5 +1,7 @@
 """Every error that a client or an operator can cause; a client's carries its HTTP status."""
 
+import math
+
 
 class ServeError(Exception):
     """Base of all errors whose message is written for its reader: what was given, expected, to do."""
@@ -40,6 +42,22 @@ class TooLarge(ServeError):
     """The body is longer than the server takes."""
 
     status = 413
+
+
+class TooManyRequests(ServeError):
+    """More is waiting already than can be answered soon."""
+
+    status = 429
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.headers = ((b"retry-after", b"%d" % max(1, math.ceil(seconds))),)
+
+
+class DeadlineExceeded(ServeError):
+    """The answer would have come too late."""
+
+    status = 504
 
 
 class Unimplemented(ServeError):

@@ -3,66 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from serve.errors import InvalidArgument, Unavailable
-from serve.servable import QUICK, Feeds, Run, Servable
+from serve.batcher import Batcher
+from serve.batching import Batching
+from serve.budget import ThreadBudget
+from serve.errors import DeadlineExceeded, InvalidArgument
+from serve.servable import QUICK, Feeds, Servable
 from serve.signature import Signature
 from serve.tensors import describe
 
 
-class ThreadBudget:
-    """Keeps the number of computing threads of all models together within a limit, in order.
-
-    Args:
-        threads: The limit.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._free = threads
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    async def acquire(self, threads: int) -> None:
-        """Wait until so many threads are free, and take them."""
-        if not self._waiting and threads <= self._free:
-            self._free -= threads
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((threads, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self.release(0 if turn.cancelled() else threads)
-            raise
-
-    def release(self, threads: int) -> None:
-        """Give threads back, and let those run whose turn it is."""
-        self._free += threads
-        while self._waiting:
-            wanted, turn = self._waiting[0]
-            if not turn.cancelled():
-                if wanted > self._free:
-                    return
-                self._free -= wanted
-                turn.set_result(None)
-            self._waiting.popleft()
-
-
 class Inference:
-    """Runs servables: quick ones at once, all others on threads.
+    """Runs servables: quick ones at once, all others on threads, in order, joined where wanted.
 
     Args:
         threads: How many threads may compute at once.
+        batching: The bounds of the queue and of the batches of each model.
+        deadline: Seconds after which a request is given up.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(
+        self, threads: int, batching: Batching | None = None, deadline: float = 30.0
+    ) -> None:
+        self.batching = batching or Batching()
+        self.deadline = deadline
+        self._threads = threads
         self._budget = ThreadBudget(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run")
-        self._runs: set[Run] = set()
+        self._batchers: WeakKeyDictionary[Servable, Batcher] = WeakKeyDictionary()
 
     async def run(
         self, servable: Servable, feeds: Feeds, names: Sequence[str] | None = None
@@ -76,39 +48,39 @@ class Inference:
 
         Raises:
             InvalidArgument: The inputs do not fit the model.
+            TooManyRequests: Too much is waiting for this model already.
+            DeadlineExceeded: It took too long.
             Unavailable: The server is stopping.
         """
         check(feeds, servable.signature)
         if servable.seconds * _rows(feeds) < QUICK:
             return servable.run(feeds, names)
-        await self._budget.acquire(servable.threads)
-        run = Run()
         try:
-            computing = asyncio.get_running_loop().run_in_executor(
-                self._pool, servable.run, feeds, names, run
-            )
-        except RuntimeError as error:  # the pool is shut down
-            self._budget.release(servable.threads)
-            raise Unavailable("The server is stopping.") from error
-        self._runs.add(run)
-        computing.add_done_callback(partial(self._ended, run, servable.threads))
-        try:
-            return await asyncio.shield(computing)  # the thread goes on until its next operator
-        except asyncio.CancelledError:
-            run.cancel()
-            raise
+            async with asyncio.timeout(self.deadline):
+                return await self._batcher(servable).run(servable, feeds, names)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"There was no result within {self.deadline:g} seconds, the limit of this server."
+            ) from error
 
     def close(self) -> None:
         """End what still runs, and wait until it has ended."""
-        for run in self._runs:
-            run.cancel()
+        for batcher in self._batchers.values():
+            batcher.cancel()
         self._pool.shutdown(cancel_futures=True)
 
-    def _ended(self, run: Run, threads: int, computing: asyncio.Future[dict[str, Any]]) -> None:
-        self._runs.discard(run)
-        self._budget.release(threads)
-        if not computing.cancelled():
-            computing.exception()  # who asked may be gone; then nobody else looks at it
+    def _batcher(self, servable: Servable) -> Batcher:
+        batcher = self._batchers.get(servable)
+        if batcher is None:
+            batcher = self._batchers[servable] = Batcher(
+                self.batching,
+                self._budget,
+                self._pool,
+                servable.threads,
+                servable.seconds,
+                max(1, self._threads // servable.threads),
+            )
+        return batcher
 
 
 def check(feeds: Feeds, signature: Signature) -> None:

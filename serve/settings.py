@@ -22,6 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from serve import batching_parameters
+from serve.batching import Batching
 from serve.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "TAPELINE_"
@@ -81,6 +83,22 @@ class Settings(BaseSettings):
     """The memory that it may take; 0 means 2 GiB and eight times the size of the version."""
     threads: NonNegativeInt = 0
     """The number of threads that may compute at once; 0 means as many as there are cores."""
+    enable_batching: bool = False
+    """Whether requests for one model that wait at the same time are computed together."""
+    max_batch_size: PositiveInt = 32
+    """The most examples that are computed together; larger requests are split."""
+    batch_delay: NonNegativeFloat = 0.0
+    """Seconds that an incomplete batch waits for more."""
+    pad_variable_length_inputs: bool = False
+    """Whether examples of different lengths are padded so that they can be computed together."""
+    batching_parameters_file: Path | None = None
+    """TensorFlow Serving's file of batching parameters, in place of the settings above."""
+    max_queue: PositiveInt = 1000
+    """The most requests of one model that wait; more are answered with 429."""
+    queue_seconds: PositiveFloat = 0.3
+    """The most work of one model that waits, by its measured time; more is answered with 429."""
+    request_timeout: PositiveFloat = 30.0
+    """Seconds after which a request is given up and answered with 504."""
     max_body_bytes: PositiveInt = 64 * 2**20
     """The longest body of a request, also when decompressed."""
     drain_delay: NonNegativeFloat = 0.0
@@ -126,6 +144,20 @@ class Settings(BaseSettings):
             raise SettingsError("; ".join(map(_sentence, error.errors()))) from error
         except ValueError as error:  # from the TOML parser
             raise SettingsError(f"{file} is not a TOML file: {error}.") from error
+
+    @property
+    def batching(self) -> Batching:
+        """The bounds of the queue and of the batches of each model."""
+        if self.batching_parameters_file is not None:
+            return batching_parameters.read(self.batching_parameters_file)
+        return Batching(
+            enabled=self.enable_batching,
+            max_batch_size=self.max_batch_size,
+            delay=self.batch_delay,
+            pad_lengths=self.pad_variable_length_inputs,
+            max_queue=self.max_queue,
+            queue_seconds=self.queue_seconds,
+        )
 
     @property
     def thread_budget(self) -> int:

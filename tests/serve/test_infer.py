@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serve.budget import ThreadBudget
 from serve.errors import InvalidArgument, Unavailable
-from serve.infer import Inference, ThreadBudget, check
+from serve.infer import Inference, check
 from serve.servable import Servable, load
 from serve.signature import Signature
 from serve.tensors import TensorSpec

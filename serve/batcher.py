@@ -1,0 +1,290 @@
+"""The queue of one model: bounded, joined into batches, left by whoever no longer waits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from serve.batching import Batching, Key, divide, join, key_of, padded_size, rows_of, split, take
+from serve.budget import ThreadBudget
+from serve.errors import ServeError, TooManyRequests, Unavailable
+from serve.servable import Feeds, Run, Servable
+
+Outputs = dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """A run, which is ended when nobody waits for it."""
+
+    waiting: int
+    run: Run = field(default_factory=Run)
+
+    def leave(self) -> None:
+        self.waiting -= 1
+        if not self.waiting:
+            self.run.cancel()
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """What waits in the queue.
+
+    Attributes:
+        rows: How many examples it has, counted as 1 where it cannot be joined with others.
+        key: What those have that it can be joined with; None where there are none.
+    """
+
+    servable: Servable
+    feeds: Feeds
+    names: Sequence[str] | None
+    rows: int
+    key: Key | None
+    done: asyncio.Future[Outputs]
+    arrived: float
+    batch: _Batch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """What is reported of each run.
+
+    Attributes:
+        requests: How many requests it answered.
+        rows: How many examples they had.
+        padding: How many examples were added.
+        waited: How long each request waited, in seconds.
+        seconds: How long it took.
+    """
+
+    requests: int
+    rows: int
+    padding: int
+    waited: Sequence[float]
+    seconds: float
+
+
+class Batcher:
+    """Queues requests for one servable and runs them, joined where that is wanted and possible.
+
+    Args:
+        policy: The bounds of the queue and of the batches.
+        budget: Says when a run may start.
+        pool: The threads.
+        threads: How many threads a run takes.
+        seconds: How long one example takes; infinite where that is unknown.
+        parallel: How many runs there may be at once.
+    """
+
+    def __init__(
+        self,
+        policy: Batching,
+        budget: ThreadBudget,
+        pool: ThreadPoolExecutor,
+        threads: int,
+        seconds: float,
+        parallel: int,
+    ) -> None:
+        self.policy = policy
+        self.runs: set[Run] = set()
+        self.last: Batched | None = None
+        self._budget = budget
+        self._pool = pool
+        self._threads = threads
+        self._seconds = seconds if math.isfinite(seconds) else 0.0
+        self._parallel = parallel
+        self._queue: deque[_Request] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._full = asyncio.Event()
+        self._joins = policy.enabled
+
+    async def run(
+        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None = None
+    ) -> Outputs:
+        """Compute a servable's outputs once it is this request's turn.
+
+        Raises:
+            InvalidArgument: The model cannot take these inputs.
+            TooManyRequests: Too much is waiting already.
+            Unavailable: The server is stopping.
+        """
+        self._admit()
+        requests = self._requests(servable, feeds, names)
+        self._queue.extend(requests)
+        if self._rows() >= self.policy.max_batch_size:
+            self._full.set()
+        if len(self._workers) < self._parallel:
+            self._workers.add(asyncio.create_task(self._work()))
+        try:
+            results = [await request.done for request in requests]
+        except BaseException:
+            for request in requests:
+                self._leave(request)
+            raise
+        if len(results) == 1:
+            return results[0]
+        return {name: np.concatenate([r[name] for r in results]) for name in results[0]}
+
+    def cancel(self) -> None:
+        """End what runs."""
+        for run in self.runs:
+            run.cancel()
+
+    def _admit(self) -> None:
+        work = self._rows() * self._seconds / self._parallel
+        waiting = len(self._queue)
+        too_long = waiting >= self._parallel and work > self.policy.queue_seconds
+        if waiting >= self.policy.max_queue or too_long:
+            raise TooManyRequests(
+                f"{waiting} requests are waiting for this model: try again later.", work
+            )
+
+    def _requests(
+        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None
+    ) -> list[_Request]:
+        """A request, in parts where it is larger than a batch may be."""
+        limit, signature = self.policy.max_batch_size, servable.signature
+        rows = rows_of(feeds, signature) if self._joins else None
+        parts = [feeds] if rows is None or rows <= limit else split(feeds, rows, limit)
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        return [
+            _Request(
+                servable,
+                part,
+                names,
+                max((len(array) for array in part.values() if array.ndim), default=1),
+                None if rows is None else key_of(part, signature, self.policy.pad_lengths),
+                loop.create_future(),
+                now,
+            )
+            for part in parts
+        ]
+
+    def _rows(self) -> int:
+        return sum(request.rows for request in self._queue)
+
+    def _leave(self, request: _Request) -> None:
+        """Let a request go whose client no longer waits."""
+        if request.done.done() and not request.done.cancelled():
+            request.done.exception()  # seen, so that asyncio does not complain
+            return
+        request.done.cancel()
+        if request.batch is not None:
+            request.batch.leave()
+        elif request in self._queue:
+            self._queue.remove(request)
+
+    async def _work(self) -> None:
+        """Run batches until nothing waits."""
+        try:
+            while self._queue:
+                await self._fill()
+                await self._budget.acquire(self._threads)
+                try:
+                    requests = self._take()
+                    if requests:
+                        await self._compute(requests)
+                finally:
+                    self._budget.release(self._threads)
+        finally:  # at once: whoever comes next must see that nobody works
+            worker = asyncio.current_task()
+            assert worker is not None
+            self._workers.discard(worker)
+
+    async def _fill(self) -> None:
+        """Give a batch its time to become complete."""
+        if not self._joins or not self.policy.delay or not self._queue:
+            return
+        left = self._queue[0].arrived + self.policy.delay - time.perf_counter()
+        if left <= 0 or self._rows() >= self.policy.max_batch_size:
+            return
+        self._full.clear()
+        with suppress(TimeoutError):  # then it starts as it is
+            await asyncio.wait_for(self._full.wait(), left)
+
+    def _take(self) -> list[_Request]:
+        """The next batch: the oldest request and those after it that can be joined with it."""
+        if not self._queue:
+            return []
+        first = self._queue[0]
+        alike = [r for r in self._queue if r.key == first.key] if first.key else [first]
+        batch = alike[: take([r.rows for r in alike], self.policy.max_batch_size)]
+        for request in batch:
+            self._queue.remove(request)
+        return batch
+
+    async def _compute(self, requests: list[_Request]) -> None:
+        batch = _Batch(len(requests))
+        for request in requests:
+            request.batch = batch
+        self.runs.add(batch.run)
+        start = time.perf_counter()
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._run, requests, batch.run
+            )
+        except (asyncio.CancelledError, RuntimeError):  # the pool is shut down, or the loop ends
+            batch.run.cancel()
+            results = [Unavailable("The server is stopping.")] * len(requests)
+        finally:
+            self.runs.discard(batch.run)
+        self._report(requests, start)
+        for request, result in zip(requests, results, strict=True):
+            if request.done.done():
+                continue
+            if isinstance(result, BaseException):
+                request.done.set_exception(result)
+            else:
+                request.done.set_result(result)
+
+    def _report(self, requests: Sequence[_Request], start: float) -> None:
+        seconds = time.perf_counter() - start
+        rows = sum(request.rows for request in requests)
+        self._seconds += (seconds / rows - self._seconds) * (0.1 if self._seconds else 1.0)
+        waited = [start - request.arrived for request in requests]
+        padding = padded_size(rows, self.policy.allowed_sizes) - rows if requests[0].key else 0
+        self.last = Batched(len(requests), rows, padding, waited, seconds)
+
+    def _run(self, requests: Sequence[_Request], run: Run) -> list[Outputs | Exception]:
+        """Compute on a thread; what cannot be computed together is computed one by one."""
+        if len(requests) > 1 or (self.policy.allowed_sizes and requests[0].key):
+            with suppress(ServeError):  # one of them may be to blame
+                results = self._run_together(requests, run)
+                if results is not None:
+                    return list(results)
+                self._joins = False  # its outputs do not follow its inputs
+        return [self._run_alone(request, run) for request in requests]
+
+    def _run_together(self, requests: Sequence[_Request], run: Run) -> list[Outputs] | None:
+        feeds = [request.feeds for request in requests]
+        rows = sum(request.rows for request in requests)
+        size = padded_size(rows, self.policy.allowed_sizes)
+        servable = requests[0].servable
+        wanted = [request.names for request in requests]
+        names = None
+        if None not in wanted:
+            names = list(dict.fromkeys(name for each in wanted for name in each or ()))
+        outputs = servable.run(join(feeds, size), names, run)
+        results = divide(outputs, feeds, servable.signature, size)
+        if results is None:
+            return None
+        return [
+            result if request.names is None else {name: result[name] for name in request.names}
+            for request, result in zip(requests, results, strict=True)
+        ]
+
+    @staticmethod
+    def _run_alone(request: _Request, run: Run) -> Outputs | Exception:
+        try:
+            return request.servable.run(request.feeds, request.names, run)
+        except Exception as error:
+            return error

@@ -1,0 +1,98 @@
+"""TensorFlow Serving's file of batching parameters, a protocol buffer as text."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from serve.batching import Batching
+from serve.errors import SettingsError
+from serve.textproto import parse as parse_text
+
+_NUMBERS = {
+    "max_batch_size",
+    "batch_timeout_micros",
+    "max_enqueued_batches",
+    "max_execution_batch_size",
+}
+_FLAGS = {"pad_variable_length_inputs"}
+# Our threads are one budget for all models, and larger requests are always split.
+_WITHOUT_MEANING = {"num_batch_threads", "thread_pool_name", "enable_large_batch_splitting"}
+
+logger = logging.getLogger("serve")
+
+
+def read(path: Path) -> Batching:
+    """Read the parameters.
+
+    Raises:
+        SettingsError: The file cannot be read or is not such a file.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The batching parameters {path} cannot be read: {error}.") from error
+    try:
+        return parse(text)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def parse(text: str) -> Batching:
+    """Understand the text of such a file.
+
+    Example:
+        >>> parse("max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 8")
+        ... # doctest: +ELLIPSIS
+        Batching(enabled=True, max_batch_size=8, delay=0.0, allowed_sizes=(4, 8), ...)
+
+    Raises:
+        SettingsError: A field is unknown or has a wrong value.
+    """
+    fields: dict[str, Any] = {}
+    sizes: list[int] = []
+    for name, values in parse_text(text).items():
+        if name == "allowed_batch_sizes":
+            sizes = [_number(name, value) for value in values]
+        elif name in _NUMBERS:
+            fields[name] = _number(name, _last(values))
+        elif name in _FLAGS:
+            fields[name] = _flag(name, _last(values))
+        elif name in _WITHOUT_MEANING:
+            logger.info("batching parameter %s has no meaning here", name)
+        else:
+            known = sorted({*_NUMBERS, *_FLAGS, *_WITHOUT_MEANING, "allowed_batch_sizes"})
+            raise SettingsError(f"There is no field {name!r}; there are: {', '.join(known)}.")
+    largest = fields.get("max_batch_size", sizes[-1] if sizes else Batching.max_batch_size)
+    batch = fields.get("max_execution_batch_size", largest)
+    batches = fields.get("max_enqueued_batches")
+    return Batching(
+        enabled=True,
+        max_batch_size=batch,
+        delay=fields.get("batch_timeout_micros", 0) / 1e6,
+        allowed_sizes=tuple(sizes),
+        pad_lengths=fields.get("pad_variable_length_inputs", False),
+        **({"max_queue": batches * batch, "queue_seconds": math.inf} if batches else {}),
+    )
+
+
+def _last(values: Sequence[Any]) -> Any:
+    """The last value of a field; those that can be absent stand as `{ value: 1 }`."""
+    value = values[-1] if values else None
+    return _last(value.get("value", ())) if isinstance(value, dict) else value
+
+
+def _number(name: str, value: Any) -> int:
+    least = 0 if name == "batch_timeout_micros" else 1
+    if type(value) is not int or value < least:
+        raise SettingsError(f"{name} is {value!r}: expected a whole number, at least {least}.")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise SettingsError(f"{name} is {value!r}: expected true or false.")
+    return value
