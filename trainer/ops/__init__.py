@@ -5,6 +5,7 @@ A function has the snake_case name of its operator. The written exceptions are `
 """
 
 from trainer.core.allocation import keep_freed_memory
+from trainer.ops import convolution_gradient, recurrent_gradient  # noqa: F401  (rules, no functions)
 from trainer.ops.activation import (
     gelu,
     hard_sigmoid,
@@ -94,12 +95,7 @@ from trainer.ops.indexing import (
     one_hot,
     unique,
 )
-from trainer.ops.linalg import (
-    gemm,
-    matmul,
-    matmul_integer,
-    trilu,
-)
+from trainer.ops.linalg import det, gemm, matmul, matmul_integer, trilu
 from trainer.ops.logic import (
     and_,
     bit_shift,
@@ -286,6 +282,7 @@ __all__ = [
     "cosh",
     "cumsum",
     "depth_to_space",
+    "det",
     "dequantize_linear",
     "div",
     "dropout",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
+import trainer.ops.convolution  # noqa: F401  (the operators whose rules these are)
 from trainer.core.define import vjp
 from trainer.core.mode import capturing
 from trainer.core.tensor import Tensor, apply
+from trainer.ops import convolution  # noqa: F401  (registers what these rules belong to)
 from trainer.ops.adjoint import flip
 from trainer.ops.window import Window, slide, slide_back
 

@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 
 from trainer.core.define import T1, T2, T3, Array, Int64, T, no_gradient, op, vjp
-from trainer.core.tensor import apply
+from trainer.core.errors import OperatorError
+from trainer.core.tensor import Tensor, apply
 from trainer.ops.ieee import widened
 
 
@@ -155,3 +156,30 @@ def trilu(input: T, k: Int64 | None = None, *, upper: int = 1) -> T:
 @vjp("Trilu")
 def _trilu_vjp(g, _y, _input, k=None, *, upper):
     return apply("Trilu", g, k, upper=upper)
+
+
+@op("Det")
+@widened
+def det(X: T) -> T:
+    """The determinant of the last two axes.
+
+    Args:
+        X: [..., n, n].
+    """
+    if X.ndim < 2 or X.shape[-1] != X.shape[-2]:
+        raise OperatorError("the last two axes must be of one size")
+    return np.asarray(np.linalg.det(X), X.dtype)
+
+
+@vjp("Det")
+def _det_vjp(g, _y, x):
+    """Jacobi's formula with cofactors, which singular matrices have, too; ONNX has no inverse."""
+    n = x.shape[-1]
+    others = [[j for j in range(n) if j != i] for i in range(n)]
+    signs = [[(-1.0) ** (i + j) for j in range(n)] for i in range(n)]
+    spread = g.unsqueeze(-1).unsqueeze(-1)
+    if n < 2:
+        return apply("Expand", spread, list(x.shape))
+    without_row = apply("Gather", x, others, axis=-2)
+    minors = apply("Gather", without_row, others, axis=-1).transpose(-3, -2)
+    return spread * (apply("Det", minors) * Tensor(signs, x.dtype))

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import trainer.ops.recurrent  # noqa: F401  (the operators whose rules these are)
 from trainer.core.define import vjp
 from trainer.core.errors import GradientError
 from trainer.core.tensor import Tensor, apply
+from trainer.ops import recurrent  # noqa: F401  (registers what these rules belong to)
 from trainer.ops.recurrence_gradient import Passage, by_direction, by_time, over_time
 
 # The derivatives of what RNN may have as its activation, from its value.

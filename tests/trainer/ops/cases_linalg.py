@@ -82,3 +82,11 @@ CASES += [
     Case("Trilu", (_x(0, 3, 3),), torch=lambda x: x.triu(), note="empty"),
     Case("Trilu", (np.arange(9).reshape(3, 3),), order=0, note="integers"),
 ]
+CASES += [
+    Case("Det", (_x(3, 3),), torch=lambda x: x.det()),
+    Case("Det", (_x(2, 2, 2),), torch=lambda x: x.det(), note="batch"),
+    Case("Det", (_x(2, 3, 4, 4),), torch=lambda x: x.det(), note="batches"),
+    Case("Det", (_x(2, 1, 1),), torch=lambda x: x.det(), note="one by one"),
+    Case("Det", (np.ones((3, 3)) + np.diag([1.0, 1.0, 0.0]),), note="almost singular"),
+    Case("Det", (np.arange(9.0).reshape(3, 3),), note="singular"),
+]
