@@ -145,9 +145,10 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_onehot() -> None:
     np.testing.assert_allclose(found.numpy(), (softmax - np.eye(4)[y]) / 3, rtol=1e-5, atol=1e-7)
 
 
-def test_masks_are_chosen_not_multiplied() -> None:
-    graph = optimized(lambda x: x * (x > 0.5).cast(np.float32), X)
-    assert operators(graph) == ["Greater", "Where"]
+def test_what_relu_lets_through_is_masked_by_a_cast() -> None:
+    graph = optimized(lambda x: x.relu() * (x.relu() > 0.0).cast(np.float32), X)
+    assert operators(graph) == ["Relu", "Cast", "Cast", "Mul"]
+    assert operators(optimized(lambda x: x > 0.0, X)) == ["Greater"]
 
 
 def test_random_operators_are_neither_shared_nor_folded() -> None:
