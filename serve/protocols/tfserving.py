@@ -98,17 +98,15 @@ class TFServing:
         raise InvalidArgument(f"Malformed request: {method} {path}")
 
     async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
-        with self.metrics.request("tfserving") as observation:
-            model, version = self._target(match)
-            with self.manager.handle(model, version) as handle:
-                observation.answered_by(handle)
-                with self.statistics.watch(handle) as watch:
-                    request = loads(body)
-                    if type(request) is not dict:
-                        raise InvalidArgument("The request must be a JSON object.")
-                    _check_signature_name(request)
-                    answer = self._predict if match["verb"].lower() == "predict" else self._judge
-                    return Answer(await answer(match["verb"].lower(), request, handle, watch))
+        with self.metrics.request("tfserving") as observation, self._handle(match) as handle:
+            observation.answered_by(handle)
+            with self.statistics.watch(handle) as watch:
+                request = loads(body)
+                if type(request) is not dict:
+                    raise InvalidArgument("The request must be a JSON object.")
+                _check_signature_name(request)
+                answer = self._predict if match["verb"].lower() == "predict" else self._judge
+                return Answer(await answer(match["verb"].lower(), request, handle, watch))
 
     async def _run(
         self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None
@@ -144,12 +142,17 @@ class TFServing:
             return {"results": write_classes(outputs, signature)}
         return {"results": write_amounts(outputs)}
 
-    @staticmethod
-    def _target(match: re.Match[str]) -> tuple[str, int | None]:
-        """The model and version that a path asks for."""
-        if match["label"] is not None:
-            raise InvalidArgument(f"Unrecognized servable version label: {unquote(match['label'])}")
-        return unquote(match["model"]), read_version(match["version"])
+    def _handle(self, match: re.Match[str]) -> Handle:
+        """Borrow what a path asks for: the newest version, or that of a number or a label."""
+        label = None if match["label"] is None else unquote(match["label"])
+        return self.manager.handle(*self._version(match), label)
+
+    def _version(self, match: re.Match[str]) -> tuple[str, int | None]:
+        """The model and version; clients of OpenVINO Model Server call the newest version 0."""
+        model, version = unquote(match["model"]), read_version(match["version"])
+        if version == 0 and all(known.version for known in self.manager.status(model)):
+            return model, None
+        return model, version
 
     def _describe(self, match: re.Match[str]) -> Answer:
         if match["model"] is None:
@@ -159,10 +162,9 @@ class TFServing:
                 {"models": [{"name": m, **self._status(m)} for m in self.manager.models()]}
             )
         if not match["metadata"]:  # the original ignores a label here
-            return Answer(self._status(unquote(match["model"]), read_version(match["version"])))
-        model, version = self._target(match)
-        with self.manager.handle(model, version) as handle:
-            spec = {"name": model, "signature_name": "", "version": str(handle.version)}
+            return Answer(self._status(*self._version(match)))
+        with self._handle(match) as handle:
+            spec = {"name": handle.model, "signature_name": "", "version": str(handle.version)}
             metadata = {"signature_def": write_signature(handle.servable.signature)}
             return Answer({"model_spec": spec, "metadata": metadata})
 

@@ -5,9 +5,10 @@ The specification is https://github.com/kserve/open-inference-protocol.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -97,8 +98,9 @@ class V2:
         if match is not None:
             _expect(method, "GET", "HEAD")
             return self._describe(match)
-        if path in ("/v2/repository/index", "/v2/logging") or _CONTROL.fullmatch(path):
-            return await self._manage(method, path, scope, receive)
+        control = _CONTROL.fullmatch(path)
+        if path in ("/v2/repository/index", "/v2/logging") or control is not None:
+            return await self._manage(control, path, scope, receive)
         answer = {
             "/v2": self._server,
             "/v2/health/live": self._live,
@@ -160,8 +162,11 @@ class V2:
         stats = [entry for model in self.manager.models() for entry in self._statistics(model)]
         return Answer({"model_stats": stats})
 
-    async def _manage(self, method: str, path: str, scope: Scope, receive: Receive) -> Answer:
+    async def _manage(
+        self, control: re.Match[str] | None, path: str, scope: Scope, receive: Receive
+    ) -> Answer:
         """Answer what is for operators; what changes something must be allowed."""
+        method = scope["method"]
         if path == "/v2/logging" and method == "GET":
             return Answer(self.log_settings.show())
         _expect(method, "POST", *(["GET"] if path == "/v2/logging" else []))
@@ -179,7 +184,22 @@ class V2:
         if path == "/v2/logging":
             self.log_settings.change(request)
             return Answer(self.log_settings.show())
-        raise Unimplemented("Models are loaded and unloaded by the model folder.")
+        if control is not None:
+            await self._control(unquote(control["model"]), control["verb"], request)
+        return Answer(None)
+
+    async def _control(self, model: str, verb: str, request: Mapping[str, Any]) -> None:
+        """Load or unload a model that the source has; none can be brought along."""
+        parameters = request.get("parameters", {})
+        if type(parameters) is not dict:
+            raise InvalidArgument("'parameters' must be an object.")
+        if foreign := sorted(parameters.keys() - {"unload_dependents"}):
+            raise Unimplemented(
+                f"The parameter {foreign[0]!r} is not taken: files and settings of a model come "
+                "from the model folder, never over the network."
+            )
+        act = self.manager.load if verb == "load" else self.manager.unload
+        await asyncio.to_thread(act, model)
 
     async def _infer(self, scope: Scope, match: re.Match[str], body: bytes) -> Answer:
         with self.metrics.request("v2") as observation:

@@ -107,3 +107,31 @@ def test_the_log_settings(permissive: Client) -> None:
     assert permissive.post("/v2/logging", default | {"log_file": ""})[0] == 501
     del default["log_file"]
     assert permissive.post("/v2/logging", default)[0] == 200
+
+
+def test_models_are_loaded_and_unloaded_by_order(permissive: Client) -> None:
+    path = "/v2/repository/models/half_plus_two"
+
+    def state() -> str:
+        return permissive.post("/v2/repository/index", {})[1][0]["state"]
+
+    assert permissive.post(f"{path}/unload", {"parameters": {"unload_dependents": True}}) == (
+        200,
+        None,
+    )
+    assert not permissive.is_available("half_plus_two")
+    assert state() in ("UNAVAILABLE", "UNLOADING")
+    assert permissive.ask("POST", f"{path}/load", "") == (200, None)
+    assert state() == "READY"
+    assert permissive.predict("half_plus_two", [2]) == [3.0]
+
+
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_only_models_of_the_folder_are_loaded(permissive: Client, verb: str) -> None:
+    assert permissive.post(f"/v2/repository/models/nobody/{verb}", {})[0] == 404
+    for name in ("config", "file:1/model.onnx"):
+        body = {"parameters": {name: "{}"}}
+        status, answer = permissive.post(f"/v2/repository/models/half_plus_two/{verb}", body)
+        assert (status, name in answer["error"]) == (501, True)
+    assert permissive.post(f"/v2/repository/models/nobody/{verb}", {"parameters": 1})[0] == 400
+    assert permissive.get(f"/v2/repository/models/nobody/{verb}")[0] == 405

@@ -3,12 +3,14 @@
 import json
 import math
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.serve.process import Client
+from tests.serve import models
+from tests.serve.process import Client, Server, wait_until
 
 WEIGHTS = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 
@@ -197,6 +199,49 @@ def test_versions_have_64_bits(client: Client, version: str) -> None:
 def test_unknown_labels_are_400(client: Client) -> None:
     status, answer = predict(client, "half_plus_two", {"instances": [1]}, "/labels/stable")
     assert (status, answer) == (400, {"error": "Unrecognized servable version label: stable"})
+
+
+def test_version_0_is_the_newest_where_there_is_none_of_that_number(client: Client) -> None:
+    given = predict(client, "half_plus_two", {"instances": [2]}, "/versions/0")
+    assert given == (200, {"predictions": [3.0]})
+    assert client.get("/v1/models/linear/versions/0") == client.get("/v1/models/linear")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A server with a configuration file in TensorFlow Serving's form."""
+    folder = tmp_path_factory.mktemp("labelled")
+    models.publish(folder, "half", 1, models.HALF_PLUS_TWO)
+    models.publish(folder, "half", 2, models.HALF_PLUS_THREE)
+    config = folder / "models.config"
+    config.write_text(
+        f"""model_config_list {{ config {{ name: "half" base_path: "{folder}/half"
+        model_platform: "onnx" version_labels {{ key: "stable" value: 1 }}
+        version_labels {{ key: "canary" value: 2 }} version_labels {{ key: "gone" value: 9 }} }} }}"""
+    )
+    with Server(folder, "--model_config_file", str(config)) as server:
+        client = server.client()
+        wait_until(lambda: client.is_available("half", 1), "version 1")
+        wait_until(lambda: client.is_available("half", 2), "version 2")
+        yield client
+        client.close()
+
+
+def test_labels_name_versions(labelled: Client) -> None:
+    for target, expected in (("/labels/stable", 3.0), ("/labels/canary", 4.0), ("", 4.0)):
+        status, answer = predict(labelled, "half", {"instances": [2]}, target)
+        assert (status, answer) == (200, {"predictions": [expected]})
+    spec = labelled.get("/v1/models/half/labels/stable/metadata")[1]["model_spec"]
+    assert spec["version"] == "1"
+    states = labelled.get("/v1/models/half/labels/stable")[1]["model_version_status"]
+    assert [state["version"] for state in states] == ["2", "1"]
+
+
+def test_labels_that_are_unknown_or_not_available(labelled: Client) -> None:
+    body = {"instances": [2]}
+    status, answer = predict(labelled, "half", body, "/labels/st%61ging")
+    assert (status, answer["error"]) == (400, "Unrecognized servable version label: staging")
+    assert predict(labelled, "half", body, "/labels/gone")[0] == 503
 
 
 @pytest.mark.parametrize(
