@@ -17,6 +17,7 @@ from serve.protocols.statistics import Statistics
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
 from serve.settings import Settings
+from serve.states import States
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
@@ -54,6 +55,7 @@ class ServeApplication(FastAPI):
             settings.load_retry_interval,
         )
         self.metrics = Metrics()
+        self.metrics.registry.register(States(self.manager))
         shared = self.manager, self.inference, self.metrics, Statistics()
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)

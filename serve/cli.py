@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
+
+from serve.foreign_flags import reason_against
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -15,7 +18,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 UNDERSCORES = {"token_normalize_func": lambda token: token.replace("_", "-")}
 
 
-@app.command(context_settings=UNDERSCORES)
+class ServeCommand(TyperCommand):
+    """The command, which knows why some of TensorFlow Serving's flags are not among its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a flag without meaning by its reason, before it is refused as unknown."""
+        for argument in args:
+            if reason := reason_against(argument):
+                ctx.fail(reason)
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=ServeCommand, context_settings=UNDERSCORES)
 def serve(
     model_base_path: Annotated[
         Path | None,

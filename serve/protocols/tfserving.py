@@ -329,5 +329,8 @@ def _write_spec(spec: TensorSpec) -> dict[str, Any]:
 
 def _write_state(version: VersionState) -> dict[str, Any]:
     failed = version.state is State.END and version.error
-    status = {"error_code": "INTERNAL" if failed else "OK", "error_message": version.error}
+    status = {
+        "error_code": "INTERNAL" if failed else "OK",
+        "error_message": version.error or version.note,
+    }
     return {"version": str(version.version), "state": version.state, "status": status}
