@@ -150,6 +150,14 @@ def serve(
         float | None,
         typer.Option(help="Seconds after which a request is given up.  [default: 30]"),
     ] = None,
+    head_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds in which a request's head must arrive.  [default: 10]"),
+    ] = None,
+    body_timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds in which a request's body must arrive.  [default: 60]"),
+    ] = None,
     max_body_bytes: Annotated[
         int | None, typer.Option(help="The longest body of a request.  [default: 67108864]")
     ] = None,

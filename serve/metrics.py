@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import TracebackType
 from typing import Literal, Self
@@ -23,6 +24,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # From what a small model takes to what a client waits for.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# What nginx writes for a client that did not wait for its answer.
+CLIENT_GONE = 499
 
 Protocol = Literal["tfserving", "v2"]
 
@@ -87,8 +91,14 @@ class Observation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        status = 200 if error is None else error.status if isinstance(error, ServeError) else 500
+        status = 200 if error is None else _status(error)
         labels = self._model, self._version, self._protocol
         self._metrics.in_progress.dec()
         self._metrics.requests.labels(*labels, str(status)).inc()
         self._metrics.seconds.labels(*labels).observe(time.perf_counter() - self._start)
+
+
+def _status(error: BaseException) -> int:
+    if isinstance(error, asyncio.CancelledError):
+        return CLIENT_GONE
+    return error.status if isinstance(error, ServeError) else 500

@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from serve.app import ServeApplication, create_app
+from serve.connection import Connection
 from serve.errors import StartError
 from serve.settings import Settings
 
@@ -38,12 +39,13 @@ def run(settings: Settings) -> None:
         app = create_app(settings)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=settings.finish_timeout,
         )
@@ -92,7 +94,11 @@ class Server(uvicorn.Server):
         self._exit_at = time.monotonic() + delay
 
     async def on_tick(self, counter: int) -> bool:
-        """Say, ten times a second, whether it is time to stop accepting."""
+        """Ten times a second: give up what does not arrive; say whether to stop accepting."""
+        settings = self.app.settings
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.expire(settings.head_timeout, settings.body_timeout)
         return await super().on_tick(counter) or time.monotonic() >= self._exit_at
 
 

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     """The most work of one model that waits, by its measured time; more is answered with 429."""
     request_timeout: PositiveFloat = 30.0
     """Seconds after which a request is given up and answered with 504."""
+    head_timeout: PositiveFloat = 10.0
+    """Seconds in which the head of a request must arrive."""
+    body_timeout: PositiveFloat = 60.0
+    """Seconds in which the body of a request must arrive."""
     max_body_bytes: PositiveInt = 64 * 2**20
     """The longest body of a request, also when decompressed."""
     drain_delay: NonNegativeFloat = 0.0

@@ -1,0 +1,118 @@
+"""A connection: uvicorn's, with limits on its heads and its patience, ended work for gone clients."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from serve.protocols.http import Receive, Scope, Send
+from serve.tensors import dumps
+
+MAX_HEAD_BYTES = 64 * 2**10
+
+
+class Connection(HttpToolsProtocol):
+    """Reads requests and sends answers.
+
+    What uvicorn lacks: a limit on the size of a request's head, an end to requests that never
+    become complete, to work whose client is gone, and errors in the form of all others.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._since: float | None = None  # when the request began that is being read
+        self._in_head = True
+        self._head_bytes = 0
+        self._last = False
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the work for a client that is gone."""
+        super().connection_lost(exc)
+        if self._task is not None and self.cycle is not None and not self.cycle.response_complete:
+            self._task.cancel()
+        self._task = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; refuse a head that is too large."""
+        if self._since is None:
+            self._since = self.loop.time()
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self.refuse(431, f"The head of a request may have {MAX_HEAD_BYTES} bytes.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: its time is over, and that of the body begins."""
+        self._in_head, self._head_bytes = False, 0
+        self._since = self.loop.time()
+        super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """The request is complete: from now on it is our time."""
+        self._in_head, self._since = True, None
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Answer what has come, even in part, and close then."""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self._head_bytes:
+            self._last = True
+        else:
+            super().shutdown()
+
+    def expire(self, head_seconds: float, body_seconds: float) -> None:
+        """Give up a request that takes longer to arrive than this."""
+        limit, part = (head_seconds, "head") if self._in_head else (body_seconds, "body")
+        if self._since is None or self.pipeline or self.loop.time() < self._since + limit:
+            return
+        if self._in_head and not self._head_bytes:
+            self.transport.close()
+        else:
+            self.refuse(408, f"The {part} of the request did not arrive within {limit:g} seconds.")
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer outside of the application, and close."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            body = dumps({"error": message})
+            head = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+            parts = (STATUS_LINE[status], head, b"connection: close\r\n\r\n", body)
+            self.transport.write(b"".join(parts))
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is not HTTP."""
+        self.refuse(400, msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not cycle.disconnected:
+                    raise
+
+        self._task = self.loop.create_task(cycle.run_asgi(answer))  # type: ignore[arg-type]
+        self._task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._task)

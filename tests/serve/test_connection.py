@@ -1,0 +1,152 @@
+"""Clients that misbehave, on bare sockets."""
+
+import gzip
+import json
+import socket
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve import models
+from tests.serve.process import PATIENCE, Client, Server, wait_until
+from tests.serve.test_metrics import count
+
+PREDICT = b"POST /v1/models/half_plus_two:predict HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder: Path = tmp_path_factory.mktemp("models")
+    models.publish(folder, "half_plus_two", 1, models.HALF_PLUS_TWO)
+    models.publish(folder, "slow", 1, models.SLOW)
+    flags = ["--head-timeout", "0.3", "--body-timeout", "0.5", "--threads", "1"]
+    with Server(folder, *flags, "--request-timeout", "1", "--max-queue", "2") as server:
+        client = server.client()
+        wait_until(lambda: client.is_available("half_plus_two"), "the model is there")
+        wait_until(lambda: client.is_available("slow"), "the slow model is there")
+        client.close()
+        yield server
+
+
+def talk(server: Server, *parts: bytes) -> bytes:
+    """Send bytes; returns all that comes until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+        for part in parts:
+            sock.sendall(part)
+        return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def post(body: bytes, *headers: bytes) -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return PREDICT + b"\r\n".join((length, b"Connection: close", *headers)) + b"\r\n\r\n" + body
+
+
+def test_a_head_that_does_not_arrive_is_given_up(impatient: Server) -> None:
+    answer = talk(impatient, PREDICT)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 0.3 seconds" in answer
+    assert talk(impatient) == b""  # who says nothing is told nothing
+
+
+def test_a_body_that_comes_byte_by_byte_is_given_up(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), PATIENCE) as sock:
+        sock.sendall(PREDICT + b"Content-Length: 1000\r\n\r\n")
+        ended = threading.Event()
+
+        def drip() -> None:
+            while not ended.wait(0.05):
+                try:
+                    sock.sendall(b" ")
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        assert sock.recv(65536).startswith(b"HTTP/1.1 408 ")
+        ended.set()
+        dripping.join()
+
+
+@pytest.mark.parametrize(
+    "value", [b"many", b"-1", b"1e3", b"99999999999999999999999", b"2\r\nContent-Length: 3"]
+)
+def test_a_malformed_content_length_is_refused(server: Server, value: bytes) -> None:
+    answer = talk(server, PREDICT + b"Content-Length: " + value + b"\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.split(b"\r\n\r\n")[1])["error"]
+
+
+def test_what_is_not_http_is_refused(server: Server) -> None:
+    assert talk(server, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_head_without_end_is_refused(server: Server) -> None:
+    answer = talk(server, PREDICT + b"X-Long: " + b"x" * 70_000)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> None:
+    answer = talk(server, PREDICT + b"Content-Length: 1000001\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_gzip_bomb_is_refused(server: Server) -> None:
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(64)) + packer.flush()
+    assert len(bomb) < 100_000
+    assert talk(server, post(bomb, b"Content-Encoding: gzip")).startswith(b"HTTP/1.1 413 ")
+
+
+def test_truncated_gzip_is_refused(server: Server) -> None:
+    whole = gzip.compress(b'{"instances": [1, 2, 3]}')
+    answer = talk(server, post(whole[:-9], b"Content-Encoding: gzip"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"ends too early" in answer
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"instances":['])
+def test_json_nested_3000_deep_is_refused(server: Server, opening: bytes) -> None:
+    assert talk(server, post(opening * 3000)).startswith(b"HTTP/1.1 400 ")
+    closing = opening.translate(bytes.maketrans(b"[{", b"]}"), b'"ainstces:')[::-1]
+    body = opening * 3000 + b"1" + closing * 3000
+    assert talk(server, post(body)).startswith(b"HTTP/1.1 400 ")
+
+
+def rounds(number: int) -> bytes:
+    body = b'{"inputs": %d}' % number
+    head = b"POST /v1/models/slow:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+def test_the_run_of_a_client_that_hangs_up_is_ended(impatient: Server) -> None:
+    client: Client = impatient.client()
+    before = count(client, "slow", "499")
+    with socket.create_connection(("127.0.0.1", impatient.port), PATIENCE) as sock:
+        sock.sendall(rounds(2**40))
+        wait_until(lambda: client.metric("tapeline_requests_in_progress"), "it is answered")
+    wait_until(lambda: count(client, "slow", "499") > before, "it is given up")
+    assert client.post("/v1/models/slow:predict", {"inputs": 1})[0] == 200  # on the only thread
+    client.close()
+    assert impatient.errors == []
+
+
+def test_deadline_and_full_queue_have_their_codes(impatient: Server) -> None:
+    socks = []
+    client = impatient.client()
+    for number in range(3):
+        socks.append(socket.create_connection(("127.0.0.1", impatient.port), PATIENCE))
+        socks[-1].sendall(rounds(2**40))
+        wait_until(
+            lambda number=number: client.metric("tapeline_requests_in_progress") > number,
+            "it is being answered",
+        )
+    status, answer = client.post("/v1/models/slow:predict", {"inputs": 1})
+    assert status == 429, answer
+    assert int(client.headers["retry-after"]) >= 1
+    for sock in socks:
+        assert sock.recv(65536).startswith(b"HTTP/1.1 504 ")
+        sock.close()
+    client.close()
