@@ -65,11 +65,16 @@ def reduce_without_axes(facts: Facts, equation: Equation) -> Equation | None:
     return replace(reduction, outputs=equation.outputs, attrs=attrs)
 
 
+def _reduces_everything(equation: Equation) -> bool:
+    """Whether it is the sum or the mean of all elements, as a scalar."""
+    plain = not equation.attrs.get("keepdims", 1) and not equation.attrs.get("noop_with_empty_axes")
+    return equation.op in ("ReduceSum", "ReduceMean") and len(equation.inputs) == 1 and plain
+
+
 @_pattern
 def reduce_the_original(facts: Facts, equation: Equation) -> Equation | None:
     """The sum or mean of all elements does not need them squeezed or reshaped before."""
-    everything = len(equation.inputs) == 1 and not equation.attrs.get("keepdims", 1)
-    if equation.op not in ("ReduceSum", "ReduceMean") or not everything:
+    if not _reduces_everything(equation):
         return None
     shaping = facts.maker(equation.inputs[0], "Squeeze", "Unsqueeze", "Reshape")
     return shaping and replace(equation, inputs=(shaping.inputs[0],))
@@ -78,8 +83,7 @@ def reduce_the_original(facts: Facts, equation: Equation) -> Equation | None:
 @_pattern
 def negate_the_mean(facts: Facts, equation: Equation) -> Written | None:
     """The mean of all elements of -x is minus the mean of x: one number is negated instead of many."""
-    everything = len(equation.inputs) == 1 and not equation.attrs.get("keepdims", 1)
-    if equation.op not in ("ReduceSum", "ReduceMean") or not everything:
+    if not _reduces_everything(equation):
         return None
     negative = facts.maker(equation.inputs[0], "Neg")
     if negative is None or facts.readers[negative.outputs[0]] > 1:
@@ -105,6 +109,9 @@ def negate_the_constant(facts: Facts, equation: Equation) -> Written | None:
 def transpose_inside_gemm(facts: Facts, equation: Equation) -> Equation | None:
     """Gemm reads a transposed matrix by transA or transB, and so does a MatMul of matrices."""
     if equation.op not in ("Gemm", "MatMul") or facts.rank(equation.outputs[0]) != 2:
+        return None
+    dtype = facts.dtype(equation.outputs[0])
+    if dtype is None or dtype.kind != "f":  # ONNX Runtime multiplies integers by MatMul only
         return None
     inputs, attrs = list(equation.inputs), dict(equation.attrs)
     for place, attribute in enumerate(("transA", "transB")):
