@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Response
 
 from serve import __version__
+from serve.errors import ServeError
 from serve.infer import Inference
+from serve.keys import Keys
 from serve.loader import Loader, open_source
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
-from serve.protocols.http import Application, Receive, Scope, Send
+from serve.protocols.http import Application, Receive, Scope, Send, refuse
 from serve.protocols.statistics import Statistics
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
@@ -31,6 +33,7 @@ class ServeApplication(FastAPI):
         manager: Has them made while the application's lifespan lasts.
         inference: Runs them.
         metrics: What Prometheus is told.
+        keys: Who may ask for what; None where everybody may.
         draining: Set when the server is about to stop: from then on it is not ready.
     """
 
@@ -43,6 +46,7 @@ class ServeApplication(FastAPI):
         )
         self.settings = settings
         self.draining = False
+        self.keys = Keys.read(settings.api_keys_file) if settings.api_keys_file else None
         self.inference = Inference(
             settings.thread_budget, settings.batching, settings.request_timeout
         )
@@ -66,6 +70,12 @@ class ServeApplication(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
         path = scope["raw_path"] if scope["type"] == "http" else b""
+        if self.keys is not None and path and scope["method"] != "OPTIONS":
+            try:
+                self.keys.check(scope["path"], scope["headers"])
+            except ServeError as error:
+                await refuse(error, send)
+                return
         if path[:4].lower() == b"/v1/":
             await self._v1(scope, receive, send)
         elif path == b"/v2" or path.startswith(b"/v2/"):

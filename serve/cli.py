@@ -89,6 +89,10 @@ def serve(
     load_retry_interval: Annotated[
         float | None, typer.Option(help="Seconds between two such tries.  [default: 60]")
     ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None,
+        typer.Option(help="What computes the models that do not say so.  [default: cpu]"),
+    ] = None,
     golden: Annotated[
         Literal["refuse", "warn", "off"] | None,
         typer.Option(
@@ -149,6 +153,19 @@ def serve(
     request_timeout: Annotated[
         float | None,
         typer.Option(help="Seconds after which a request is given up.  [default: 30]"),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(help="A PEM file of certificates; makes it HTTPS.  [default: none]"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="A PEM file with the certificate's key.  [default: none]")
+    ] = None,
+    api_keys_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file: predict, manage, metrics = lists of keys.  [default: none]"
+        ),
     ] = None,
     head_timeout: Annotated[
         float | None,

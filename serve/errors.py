@@ -17,9 +17,16 @@ class InvalidArgument(ServeError):
 
 
 class Forbidden(ServeError):
-    """The server was not started to allow this."""
+    """The server was not started to allow this, or not for this key."""
 
     status = 403
+
+
+class Unauthorized(ServeError):
+    """The request needs a key that is known here."""
+
+    status = 401
+    headers = ((b"www-authenticate", b"Bearer"),)
 
 
 class NotFound(ServeError):

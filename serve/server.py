@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import socket
+import ssl
 import time
 from types import FrameType
 
@@ -35,6 +36,7 @@ def run(settings: Settings) -> None:
             f"There is no folder {settings.model_base_path}: "
             "name the folder that holds your models with --model-base-path."
         )
+    _check_tls(settings)
     with listen(settings.host, settings.port) as sock:
         app = create_app(settings)
         config = uvicorn.Config(
@@ -46,6 +48,8 @@ def run(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=settings.finish_timeout,
         )
@@ -83,7 +87,7 @@ class Server(uvicorn.Server):
         """Say where the server can be reached once it can."""
         await super().startup(sockets)
         for sock in sockets or []:
-            logger.info("serving on %s", _url(sock))
+            logger.info("serving on %s", _url(sock, "https" if self.config.is_ssl else "http"))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain first; the second signal, or Ctrl+C, ends it now."""
@@ -102,7 +106,24 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter) or time.monotonic() >= self._exit_at
 
 
-def _url(sock: socket.socket) -> str:
+def _check_tls(settings: Settings) -> None:
+    """Look at the certificate before anything else is done."""
+    if settings.tls_certificate is None:
+        if settings.tls_key is not None:
+            raise StartError("A TLS key is of no use without its --tls-certificate.")
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_certificate, settings.tls_key
+        )
+    except OSError as error:  # among them those of ssl
+        raise StartError(
+            f"The TLS certificate {settings.tls_certificate} with its key {settings.tls_key} "
+            f"cannot be used: {error}."
+        ) from error
+
+
+def _url(sock: socket.socket, scheme: str) -> str:
     host, port = sock.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{host}:{port}"
+    return f"{scheme}://{host}:{port}"

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serve.errors import InvalidArgument, Unimplemented
+from serve.errors import InvalidArgument, TooLarge, Unimplemented
 
 MAX_RANK = 32
+MAX_ELEMENTS = 10_000_000  # each is an object of its own while JSON is being read: 0.4 GB
 _SHOWN = 256  # characters of a wrong text that an error message repeats
 _JSON_TYPES = {bool: "Boolean", dict: "Object", list: "Array", str: "String", type(None): "Null"}
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -114,7 +115,10 @@ def loads(text: bytes) -> Any:
 
     Raises:
         InvalidArgument: It is not JSON.
+        TooLarge: It has more elements than the memory is for.
     """
+    if len(text) > MAX_ELEMENTS and text.count(b",") >= MAX_ELEMENTS:
+        raise TooLarge(f"JSON of more than {MAX_ELEMENTS} elements: send them as binary tensors.")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

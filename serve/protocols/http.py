@@ -90,6 +90,14 @@ async def respond(
     await send({"type": "http.response.body", "body": body})
 
 
+async def refuse(error: ServeError, send: Send) -> None:
+    """Answer with an error."""
+    body = dumps({"error": str(error)})
+    headers = (*_JSON, (b"content-length", b"%d" % len(body)), *error.headers)
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read a whole body, decompressed.
 

@@ -1,7 +1,10 @@
 """The server process: how it starts, swaps and ends."""
 
 import http.client
+import shutil
 import signal
+import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -9,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from serve.errors import StartError
+from serve.server import run
+from serve.settings import Settings
 from tests.serve import models
 from tests.serve.models import HALF_PLUS_TWO, publish
 from tests.serve.process import Server, wait_until
@@ -141,3 +147,57 @@ def test_ctrl_c_ends_it_with_0(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGINT)
         assert server.wait() == 0
     assert server.errors == []
+
+
+def test_sigterm_with_100_requests_in_flight_loses_none(slow_models: Path) -> None:
+    with Server(slow_models, "--queue-seconds", "60") as server:
+        client = server.client()
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
+        asked = [ask_slow(server, 300) for _ in range(100)]
+        blocker, _ = ask_slow(server, 20_000)
+        wait_until(lambda: client.metric(IN_PROGRESS) > 0, "requests are being answered")
+        wait_until(
+            lambda: client.metric(IN_PROGRESS) + sum(len(r) for _, r in asked) >= 100,
+            "all have come",
+        )
+        client.close()
+        assert server.stop() == 0
+        for thread, _ in [*asked, (blocker, None)]:
+            thread.join()
+    assert [result for _, result in asked] == [[200]] * 100
+    assert server.errors == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[str, str]:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_it_speaks_https(slow_models: Path, certificate: tuple[str, str]) -> None:
+    flags = ["--tls-certificate", certificate[0], "--tls-key", certificate[1]]
+    with Server(slow_models, *flags) as server:
+        client = server.client()
+        trust = ssl.create_default_context(cafile=certificate[0])
+        client.connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=trust)
+        wait_until(lambda: client.is_available("m"), "it is ready")
+        assert client.predict("m", [2]) == [3.0]
+        client.close()
+        assert any(line.startswith("serving on https://") for line in server.lines)
+
+
+def test_a_certificate_that_cannot_be_used_is_named(
+    tmp_path: Path, certificate: tuple[str, str]
+) -> None:
+    models_ = tmp_path / "models"
+    models_.mkdir()
+    wrong = Settings(model_base_path=models_, tls_certificate=certificate[1], port=0)
+    with pytest.raises(StartError, match=r"key.pem with its key None cannot be used"):
+        run(wrong)
+    with pytest.raises(StartError, match="without its --tls-certificate"):
+        run(Settings(model_base_path=models_, tls_key=certificate[1], port=0))

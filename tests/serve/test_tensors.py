@@ -10,8 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serve.errors import InvalidArgument, Unimplemented
-from serve.tensors import ELEMENTS, Element, TensorSpec, describe, dumps, from_json, loads, to_json
+from serve.errors import InvalidArgument, TooLarge, Unimplemented
+from serve.tensors import (
+    ELEMENTS,
+    MAX_ELEMENTS,
+    Element,
+    TensorSpec,
+    describe,
+    dumps,
+    from_json,
+    loads,
+    to_json,
+)
 
 BY_NAME = {element.onnx: element for element in ELEMENTS}
 INTEGERS = [e for e in ELEMENTS if e.code and e.dtype.kind in "iu"]
@@ -152,3 +162,9 @@ def test_a_spec_accepts_what_its_shape_leaves_free() -> None:
     assert TensorSpec("x", "tensor(float)", None).accepts((1, 2, 3))
     assert describe(spec.shape) == "[batch, ?, 4]"
     assert TensorSpec("x", "seq(map(int64,tensor(float)))", None).element is None
+
+
+def test_json_of_too_many_elements_is_refused_before_it_is_read() -> None:
+    many = b"[" + b"[]," * MAX_ELEMENTS + b"[]]"
+    with pytest.raises(TooLarge, match="more than 10000000 elements"):
+        loads(many)
