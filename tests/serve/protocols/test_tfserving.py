@@ -457,3 +457,22 @@ def test_scripts_of_other_sites_may_ask_where_that_is_enabled(permissive: Client
     ):
         assert permissive.ask(method, path, body, origin)[0] == status
         assert expected.items() <= permissive.headers.items()
+
+
+def test_the_content_type_of_a_request_is_ignored(client: Client) -> None:
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "nonsense"):
+        body, headers = json.dumps({"instances": [2]}), {"Content-Type": kind}
+        assert client.ask("POST", "/v1/models/half_plus_two:predict", body, headers)[0] == 200
+        assert client.headers["content-type"] == "application/json"
+
+
+def test_a_query_is_part_of_the_name(client: Client) -> None:
+    assert client.get("/v1/models/linear?x=1") == (
+        404,
+        {"error": "Could not find any versions of model linear?x=1"},
+    )
+
+
+def test_a_path_without_a_model_is_named_so(client: Client) -> None:
+    assert client.get("/v1/models/metadata")[0] == 404
+    assert client.get("/v1/models/versions/1") == (400, {"error": "Missing model name in request."})

@@ -153,3 +153,10 @@ def test_wrong_methods_are_405_and_unknown_paths_404_in_json(client: Client) -> 
     assert client.post("/v2/health/live", {})[0] == 405
     status, answer = client.get("/v2/nothing")
     assert (status, list(answer)) == (404, ["error"])
+
+
+def test_parameters_without_a_meaning_here_are_ignored(client: Client) -> None:
+    parameters = {"sequence_id": 7, "sequence_start": True, "priority": 1, "mine": "x"}
+    x = {**X, "parameters": {"mine": 1.5}}
+    assert infer(client, "linear", x, parameters=parameters)[0] == 200
+    assert "'parameters' must be an object" in refused(client, "linear", X, parameters=[1])
