@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serve import warmup
 from serve.models_config import ModelConfig
 from serve.policy import VersionPolicy
 from serve.probe import Probe
@@ -41,9 +42,17 @@ class Loader:
         Raises:
             LoadError: It cannot be served; the message says why.
         """
-        settings = self.settings
-        probe = self.probe.check if self.probe else None
-        return load(candidate.path, settings.thread_budget, settings.golden, probe)
+        settings, config = self.settings, candidate.config
+        servable = load(
+            candidate.path,
+            settings.thread_budget,
+            settings.golden,
+            self.probe.check if self.probe else None,
+            config.device or settings.device,
+            config.session,
+        )
+        warmup.replay(servable, candidate.path)
+        return servable
 
     def close(self) -> None:
         """End a probe that is at work."""

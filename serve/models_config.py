@@ -13,6 +13,20 @@ from serve.errors import SettingsError
 from serve.policy import LATEST, VersionPolicy
 
 Device = Literal["cpu", "cuda"]
+SessionOptions = Mapping[str, str | int | float | bool]
+
+COUNTS = ("intra_op_thread_count", "inter_op_thread_count", "execution_mode")
+SWITCHES = (
+    "enable_mem_arena",
+    "enable_mem_pattern",
+    "session.use_device_allocator_for_initializers",
+)
+CUDA_OPTIONS = (
+    "gpu_mem_limit",
+    "arena_extend_strategy",
+    "cudnn_conv_algo_search",
+    "do_copy_in_default_stream",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class ModelConfig:
     policy: VersionPolicy = LATEST
     labels: Mapping[str, Label] = field(default_factory=dict)
     device: Device | None = None
-    session: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    session: SessionOptions = field(default_factory=dict)
 
 
 DEFAULT = ModelConfig()
@@ -98,8 +112,15 @@ def _from_toml(table: dict[str, Any]) -> tuple[str, ModelEntry]:
     device = table.get("device")
     if device is not None and device not in get_args(Device):
         raise SettingsError(f"{where}: device = {device!r} must be 'cpu' or 'cuda'")
+    session = table.get("session", {})
+    _known(session, f"{where}: session", *COUNTS, *SWITCHES, *CUDA_OPTIONS)
+    for option in session.keys() & set(COUNTS):
+        _number(session[option], option, at_least=int(option != "execution_mode"))
+    for option in session.keys() & set(SWITCHES):
+        if type(session[option]) is not bool:
+            raise SettingsError(f"{where}: {option} = {session[option]!r} must be true or false")
     policy = _policy(table.get("versions", {"latest": 1}), where)
-    return name, _entry(base, policy, labels, cast(Device | None, device), table.get("session", {}))
+    return name, _entry(base, policy, labels, cast(Device | None, device), session)
 
 
 def _policy(versions: Any, where: str) -> VersionPolicy:

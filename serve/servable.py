@@ -17,6 +17,7 @@ import onnxruntime
 from serve import golden
 from serve.errors import InvalidArgument, LoadError, Unavailable
 from serve.manifest import Manifest
+from serve.models_config import CUDA_OPTIONS, Device, SessionOptions
 from serve.signature import Signature
 from serve.source import MODEL
 from serve.tensors import TensorSpec
@@ -125,6 +126,8 @@ def load(
     threads: int = 1,
     golden_mode: Literal["refuse", "warn", "off"] = "refuse",
     probe: Callable[[Path], None] | None = None,
+    device: Device = "cpu",
+    session: SessionOptions | None = None,
 ) -> Servable:
     """Load a version: check its files, open it, replay its golden examples, measure it.
 
@@ -133,6 +136,8 @@ def load(
         threads: The most threads it may compute with; a quick model gets one.
         golden_mode: What to do with a version that does not reproduce its golden examples.
         probe: Raises `LoadError` for a version that must not be opened in this process.
+        device: What computes it.
+        session: ONNX Runtime's options by their names in Triton's backend. Defaults to none.
 
     Raises:
         LoadError: It cannot be served; the message says why.
@@ -143,13 +148,17 @@ def load(
     if probe is not None:
         probe(folder)
     examples = golden.read(folder) if golden_mode != "off" else None
-    servable = _open(folder / MODEL, threads=1)
+    session = session or {}
+    fixed = "intra_op_thread_count" in session
+    servable = _open(folder / MODEL, 1, device, session)
     feeds = _example(servable.signature, examples)
     servable.seconds = _measure(servable, feeds)
-    if threads > 1 and servable.seconds > QUICK:
+    if threads > 1 and servable.seconds > QUICK and not fixed:
         del servable  # before the second session takes as much memory again
-        servable = _open(folder / MODEL, threads)
+        servable = _open(folder / MODEL, threads, device, session)
         servable.seconds = _measure(servable, feeds)
+    # Who asks for more threads than there may be must still find its turn.
+    servable.threads = min(servable.threads, threads)
     if examples is not None:
         tolerances = manifest.tolerances if manifest is not None else {}
         try:
@@ -179,24 +188,50 @@ def try_out(folder: Path) -> None:
             raise LoadError(f"an example takes too much memory: {error}") from error
 
 
-def _open(path: Path, threads: int) -> Servable:
+def _open(
+    path: Path, threads: int, device: Device = "cpu", session: SessionOptions | None = None
+) -> Servable:
+    session = session or {}
+    threads = int(session.get("intra_op_thread_count", threads))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options.inter_op_num_threads = int(session.get("inter_op_thread_count", 1))
+    options.execution_mode = onnxruntime.ExecutionMode(int(session.get("execution_mode", 0)))
+    options.enable_cpu_mem_arena = bool(session.get("enable_mem_arena", True))
+    options.enable_mem_pattern = bool(session.get("enable_mem_pattern", True))
     options.log_severity_level = _FATAL
     # Spinning threads take the cores from the sessions of all other models.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, value in session.items():
+        if name.startswith("session."):
+            options.add_session_config_entry(name, str(int(value)))
+    providers = _providers(device, session)
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        opened = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # ONNX Runtime's exceptions have no common base
         raise LoadError(_sentence(error)) from error
-    optional = [_spec(node, optional=True) for node in session.get_overridable_initializers()]
+    if len(opened.get_providers()) < len(providers):  # it falls back without an error
+        raise LoadError("ONNX Runtime cannot use CUDA here: look at the driver and its version.")
+    optional = [_spec(node, optional=True) for node in opened.get_overridable_initializers()]
     signature = Signature(
-        inputs=(*map(_spec, session.get_inputs()), *optional),
-        outputs=tuple(map(_spec, session.get_outputs())),
+        inputs=(*map(_spec, opened.get_inputs()), *optional),
+        outputs=tuple(map(_spec, opened.get_outputs())),
     )
-    metadata = session.get_modelmeta().custom_metadata_map
-    return Servable(session, signature.described_by(metadata), threads)
+    metadata = opened.get_modelmeta().custom_metadata_map
+    return Servable(opened, signature.described_by(metadata), threads)
+
+
+def _providers(device: Device, session: SessionOptions) -> list[Any]:
+    """ONNX Runtime's execution providers for a device, the preferred one first."""
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        raise LoadError(
+            "the device is 'cuda', and this ONNX Runtime has none: install onnxruntime-gpu in "
+            "place of onnxruntime, or set the device to 'cpu'."
+        )
+    settings = {name: str(session[name]) for name in CUDA_OPTIONS if name in session}
+    return [("CUDAExecutionProvider", settings), "CPUExecutionProvider"]
 
 
 def _spec(node: onnxruntime.NodeArg, optional: bool = False) -> TensorSpec:
