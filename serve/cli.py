@@ -154,6 +154,19 @@ def serve(
         float | None,
         typer.Option(help="Seconds after which a request is given up.  [default: 30]"),
     ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(help="A PEM file of certificates; makes it HTTPS.  [default: none]"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="A PEM file with the certificate's key.  [default: none]")
+    ] = None,
+    api_keys_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file: predict, manage, metrics = lists of keys.  [default: none]"
+        ),
+    ] = None,
     head_timeout: Annotated[
         float | None,
         typer.Option(help="Seconds in which a request's head must arrive.  [default: 10]"),

@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     """The most work of one model that waits, by its measured time; more is answered with 429."""
     request_timeout: PositiveFloat = 30.0
     """Seconds after which a request is given up and answered with 504."""
+    tls_certificate: Path | None = None
+    """A certificate and those that signed it, as PEM; makes the server speak HTTPS."""
+    tls_key: Path | None = None
+    """The key of the certificate, as PEM."""
+    api_keys_file: Path | None = None
+    """A TOML file with a list of API keys for each role: predict, manage, metrics."""
     head_timeout: PositiveFloat = 10.0
     """Seconds in which the head of a request must arrive."""
     body_timeout: PositiveFloat = 60.0
