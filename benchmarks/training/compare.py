@@ -88,7 +88,7 @@ def measure(name: str, opponents: list[str], rounds: int) -> dict[str, float]:
         row[f"ratio {engine.name}"] = statistics.median(ratios)
     count = min(100, *(len(engine.losses) for engine in engines))
     ours, torch = engines[0].losses[:count], engines[1].losses[:count]
-    row["apart"] = max(abs(a - b) / abs(b) for a, b in zip(ours, torch, strict=True))
+    row["apart"] = max(abs(a - b) / (1.0 + abs(b)) for a, b in zip(ours, torch, strict=True))
     row["memory"] = engines[0].mib / engines[1].mib
     return row
 
