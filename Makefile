@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 export ORT_DISABLE_TELEMETRY = 1
 
-.PHONY: quickstart test test-all check format image clean
+.PHONY: quickstart test test-all check soak format image clean
 
 quickstart: $(VENV)/.base
 	$(BIN)/tapeline quickstart
@@ -19,6 +19,9 @@ check: $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+soak: $(VENV)/.test
+	$(BIN)/python -m benchmarks.soak
 
 format: $(VENV)/.check
 	$(BIN)/ruff format .

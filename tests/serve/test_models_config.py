@@ -152,3 +152,11 @@ def test_protocol_buffers_own_parser_agrees() -> None:
     first, second = (entry["value"][0] for entry in ours["fields"])
     assert first["string_value"] == [message["a"]]
     assert second["bool_value"] == [message["b"]]
+
+
+def test_the_example_of_the_documentation_is_understood(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reliability.md"
+    text = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    config = read(tmp_path, "m.toml", text)["digits"].config
+    assert config.policy == VersionPolicy(2, labelled=frozenset([3, 4]))
+    assert config.labels == {"stable": Label(3), "canary": Label(4, 5.0)}
