@@ -9,11 +9,13 @@ from fastapi import FastAPI, Response
 
 from serve import __version__
 from serve.errors import ServeError
+from serve.foreign_metrics import ForeignMetrics
 from serve.infer import Inference
 from serve.keys import Keys
 from serve.loader import Loader, open_source
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
+from serve.policy import State
 from serve.protocols.http import Application, Receive, Scope, Send, refuse
 from serve.protocols.statistics import Statistics
 from serve.protocols.tfserving import TFServing
@@ -60,7 +62,11 @@ class ServeApplication(FastAPI):
         )
         self.metrics = Metrics()
         self.metrics.registry.register(States(self.manager))
-        shared = self.manager, self.inference, self.metrics, Statistics()
+        statistics = Statistics()
+        self.metrics.registry.register(
+            ForeignMetrics(self.manager, self.inference, statistics, self.metrics.latencies)
+        )
+        shared = self.manager, self.inference, self.metrics, statistics
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)
         self._v2: Application = V2(*shared, self.is_ready, limit, settings.model_control)
@@ -88,6 +94,9 @@ class ServeApplication(FastAPI):
         return not self.draining and self.manager.is_ready()
 
     def _render_metrics(self) -> Response:
+        gone = (State.START, State.END)
+        states = self.manager.states()
+        self.metrics.keep({(m, str(view.version)) for m, view in states if view.state not in gone})
         return Response(self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 

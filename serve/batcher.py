@@ -54,23 +54,23 @@ class _Request:
     batch: _Batch | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batched:
-    """What is reported of each run.
+@dataclass(slots=True)
+class Totals:
+    """What a queue has done so far.
 
     Attributes:
-        requests: How many requests it answered.
+        runs: How often the model was run.
+        requests: How many requests, or parts of split ones, were computed.
         rows: How many examples they had.
-        padding: How many examples were added.
-        waited: How long each request waited, in seconds.
-        seconds: How long it took.
+        padding: How many examples were added to fill up batches.
+        waited: The seconds that requests waited, summed up.
     """
 
-    requests: int
-    rows: int
-    padding: int
-    waited: Sequence[float]
-    seconds: float
+    runs: int = 0
+    requests: int = 0
+    rows: int = 0
+    padding: int = 0
+    waited: float = 0.0
 
 
 class Batcher:
@@ -96,7 +96,7 @@ class Batcher:
     ) -> None:
         self.policy = policy
         self.runs: set[Run] = set()
-        self.last: Batched | None = None
+        self.totals = Totals()
         self._budget = budget
         self._pool = pool
         self._threads = threads
@@ -133,6 +133,11 @@ class Batcher:
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([r[name] for r in results]) for name in results[0]}
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._queue)
 
     def cancel(self) -> None:
         """End what runs."""
@@ -250,9 +255,13 @@ class Batcher:
         seconds = time.perf_counter() - start
         rows = sum(request.rows for request in requests)
         self._seconds += (seconds / rows - self._seconds) * (0.1 if self._seconds else 1.0)
-        waited = [start - request.arrived for request in requests]
-        padding = padded_size(rows, self.policy.allowed_sizes) - rows if requests[0].key else 0
-        self.last = Batched(len(requests), rows, padding, waited, seconds)
+        totals = self.totals
+        totals.runs += 1
+        totals.requests += len(requests)
+        totals.rows += rows
+        totals.waited += sum(start - request.arrived for request in requests)
+        if requests[0].key:
+            totals.padding += padded_size(rows, self.policy.allowed_sizes) - rows
 
     def _run(self, requests: Sequence[_Request], run: Run) -> list[Outputs | Exception]:
         """Compute on a thread; what cannot be computed together is computed one by one."""

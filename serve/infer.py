@@ -69,6 +69,10 @@ class Inference:
             batcher.cancel()
         self._pool.shutdown(cancel_futures=True)
 
+    def queue_of(self, servable: Servable) -> Batcher | None:
+        """The queue of a servable; None where nothing has been queued yet."""
+        return self._batchers.get(servable)
+
     def _batcher(self, servable: Servable) -> Batcher:
         batcher = self._batchers.get(servable)
         if batcher is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Set
 from types import TracebackType
 from typing import Literal, Self
 
@@ -18,6 +20,7 @@ from prometheus_client import (
 )
 
 from serve.errors import ServeError
+from serve.foreign_metrics import Latencies
 from serve.manager import Handle
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -51,6 +54,8 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.answering: set[tuple[str, str]] = set()
+        self.latencies: dict[str, Latencies] = defaultdict(Latencies)
         self.in_progress = Gauge(
             "tapeline_requests_in_progress",
             "Inference requests being answered.",
@@ -60,6 +65,13 @@ class Metrics:
     def request(self, protocol: Protocol) -> Observation:
         """Count and time what is done in this `with` block as one inference request."""
         return Observation(self, protocol)
+
+    def keep(self, versions: Set[tuple[str, str]]) -> None:
+        """Forget the versions that are not among these: else labels become more and more."""
+        for model, version in self.answering - versions:
+            self.answering.discard((model, version))
+            for metric in (self.requests, self.seconds):
+                metric.remove_by_labels({"model": model, "version": version})
 
     def render(self) -> bytes:
         """Everything, as Prometheus reads it."""
@@ -79,6 +91,7 @@ class Observation:
     def answered_by(self, handle: Handle) -> None:
         """Say which version answers."""
         self._model, self._version = handle.model, str(handle.version)
+        self._metrics.answering.add((self._model, self._version))
 
     def __enter__(self) -> Self:
         self._metrics.in_progress.inc()
@@ -93,9 +106,12 @@ class Observation:
     ) -> None:
         status = 200 if error is None else _status(error)
         labels = self._model, self._version, self._protocol
+        seconds = time.perf_counter() - self._start
         self._metrics.in_progress.dec()
         self._metrics.requests.labels(*labels, str(status)).inc()
-        self._metrics.seconds.labels(*labels).observe(time.perf_counter() - self._start)
+        self._metrics.seconds.labels(*labels).observe(seconds)
+        if self._model and self._protocol == "tfserving":
+            self._metrics.latencies[self._model].observe(status, seconds)
 
 
 def _status(error: BaseException) -> int:

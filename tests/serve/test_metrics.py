@@ -1,10 +1,12 @@
 """What Prometheus is told, read with Prometheus' own parser."""
 
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from tests.serve.process import Client
+from tests.serve import models
+from tests.serve.process import Client, Server, wait_until
 
 
 def samples(client: Client, path: str = "/metrics") -> dict[tuple[str, frozenset[str]], float]:
@@ -60,3 +62,66 @@ def test_names_from_clients_never_become_labels(client: Client) -> None:
 def test_tensorflow_serving_s_path_works_and_the_process_is_described(client: Client) -> None:
     found = samples(client, "/monitoring/prometheus/metrics")
     assert found["process_start_time_seconds", frozenset()] > 0
+
+
+def values(client: Client, name: str, **labels: str) -> list[float]:
+    client.connection.request("GET", "/metrics")
+    families = parse(client.connection.getresponse().read().decode())
+    return [
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+
+
+def test_tensorflow_serving_s_names_count_and_time(client: Client) -> None:
+    prefix = ":tensorflow:serving:request_"
+
+    def now() -> list[float]:
+        count = prefix + "count"
+        return [
+            sum(values(client, count, model_name="linear", status="OK")),
+            sum(values(client, count, model_name="linear", status="INVALID_ARGUMENT")),
+            sum(values(client, prefix + "latency_count", model_name="linear", API="predict")),
+            sum(values(client, prefix + "latency_bucket", model_name="linear", le="+Inf")),
+        ]
+
+    before = now()
+    client.predict("linear", [[1, 2, 3]])
+    client.post("/v1/models/linear:predict", {"instances": [1]})
+    assert [b - a for a, b in zip(before, now(), strict=True)] == [1, 1, 1, 1]
+    assert len(values(client, prefix + "latency_bucket", model_name="linear")) == 34
+    assert sum(values(client, prefix + "latency_sum", model_name="linear")) > 0
+
+
+def test_triton_s_names_count_and_time(client: Client) -> None:
+    names = ("request_success", "request_failure", "count", "exec_count", "request_duration_us")
+
+    def now() -> list[float]:
+        return [
+            sum(values(client, f"nv_inference_{name}", model="linear", version="1"))
+            for name in names
+        ]
+
+    before = now()
+    client.predict("linear", [[1, 2, 3], [4, 5, 6]])
+    client.post("/v2/models/linear/infer", {})
+    *counts, duration = (b - a for a, b in zip(before, now(), strict=True))
+    assert counts == [1, 1, 2, 1]
+    assert duration > 0
+
+
+def test_the_labels_of_a_version_end_with_it(tmp_path: Path) -> None:
+    models.publish(tmp_path, "m", 1, models.HALF_PLUS_TWO)
+    with Server(tmp_path) as server:
+        client = server.client()
+        wait_until(lambda: client.is_available("m"), "version 1")
+        client.predict("m", [1])
+        assert count(client, "m", "1") == 1
+        models.publish(tmp_path, "m", 2, models.HALF_PLUS_TWO)
+        wait_until(lambda: not client.is_available("m", 1), "version 1 is gone")
+        client.predict("m", [1])
+        assert (count(client, "m", "1"), count(client, "m", "2")) == (0, 1)
+        assert values(client, "nv_inference_count", version="1") == []
+        client.close()
