@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Response
 
 from serve import __version__
+from serve.access import Access, identifiers
 from serve.errors import ServeError
 from serve.foreign_metrics import ForeignMetrics
 from serve.infer import Inference
@@ -75,6 +76,18 @@ class ServeApplication(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
+        if scope["type"] == "http":
+            echoed = identifiers(scope["headers"])
+            if echoed or self.settings.access_log:
+                access = Access(scope, send, echoed)
+                try:
+                    return await self._answer(scope, receive, access.send)
+                finally:
+                    if self.settings.access_log:
+                        access.log()
+        await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["raw_path"] if scope["type"] == "http" else b""
         if self.keys is not None and path and scope["method"] != "OPTIONS":
             try:

@@ -154,6 +154,10 @@ def serve(
         float | None,
         typer.Option(help="Seconds after which a request is given up.  [default: 30]"),
     ] = None,
+    access_log: Annotated[
+        bool | None,
+        typer.Option(help="Log each request as a line of JSON.  [default: no-access-log]"),
+    ] = None,
     tls_certificate: Annotated[
         Path | None,
         typer.Option(help="A PEM file of certificates; makes it HTTPS.  [default: none]"),

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     """The most work of one model that waits, by its measured time; more is answered with 429."""
     request_timeout: PositiveFloat = 30.0
     """Seconds after which a request is given up and answered with 504."""
+    access_log: bool = False
+    """Whether each request is logged to standard output, as a line of JSON."""
     tls_certificate: Path | None = None
     """A certificate and those that signed it, as PEM; makes the server speak HTTPS."""
     tls_key: Path | None = None
