@@ -421,3 +421,19 @@ def test_a_version_whose_files_go_or_change_is_kept_and_noted(tmp_path: Path) ->
     manager.step()
     assert answer(manager) == 3.0
     assert manager.status("m")[0].note == "its files are not there now; it is served from memory."
+
+
+def test_a_failed_version_without_a_manifest_is_retried_once_it_is_repaired(
+    tmp_path: Path, manager: Manager
+) -> None:
+    path = publish(tmp_path, "m", 1, HALF_PLUS_TWO, manifest=False) / "model.onnx"
+    good = path.read_bytes()
+    path.write_bytes(b"no graph")
+    manager.step()
+    manager.step()
+    assert states(manager) == {1: END}
+    path.write_bytes(good)
+    manager.step()  # its files have changed: it may be half a copy
+    assert states(manager) == {1: END}
+    manager.step()
+    assert states(manager) == {1: AVAILABLE}
