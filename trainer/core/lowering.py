@@ -76,7 +76,7 @@ class _Lowering:
             symbol: (runs[0].sizes[symbol], run.sizes[symbol])
             for symbol, run in zip(varied, runs[1:], strict=False)
         }
-        self.nodes = [_collect(run) for run in runs]
+        self.nodes = [collect(run) for run in runs]
         self.index = [{node: k for k, node in enumerate(nodes)} for nodes in self.nodes]
         self.names: dict[tuple[Node, int], str] = {
             (node, 0): name for node, name in runs[0].leaves.items()
@@ -334,8 +334,12 @@ class _Lowering:
         raise CaptureError(f"{location(self.line)}: {reason}.")
 
 
-def _collect(run: Trace) -> list[Node]:
-    """The nodes that the outputs depend on, parents first."""
+def collect(run: Trace) -> list[Node]:
+    """The nodes that the outputs depend on, parents first.
+
+    Raises:
+        CaptureError: One of them reads a Tensor that requires a gradient and is no argument.
+    """
     stack = [t._node for t in run.outputs.values() if t._node is not None]
     found = set(stack)
     while stack:

@@ -19,9 +19,9 @@ from trainer.core import tree
 from trainer.core.dtypes import describe, is_float
 from trainer.core.errors import CaptureError
 from trainer.core.graph import Graph, interpret
-from trainer.core.lowering import Axes, Draw, Trace, lower
+from trainer.core.lowering import Axes, Draw, Trace, collect, lower
 from trainer.core.mode import mode
-from trainer.core.node import Node
+from trainer.core.node import Node, Spec
 from trainer.core.tensor import Array, Tensor, wrap
 
 _running: ContextVar[Trace | None] = ContextVar("trainer_trace", default=None)
@@ -172,11 +172,22 @@ class _Call:
             for module in modules:
                 now = module.named_tensors()
                 trace.outputs |= {n: t for n, t in now.items() if t is not stand_ins[n]}
+            _forget_values(trace)
         finally:
             _running.reset(token)
             for module, tensors in zip(modules, owned, strict=True):
                 module.assign(tensors)
         return trace
+
+
+def _forget_values(trace: Trace) -> None:
+    """Keep the constants; of all that was computed shape and dtype will do."""
+    for node in collect(trace):
+        node.values = tuple(
+            value if parent is None else Spec(value.shape, value.dtype)
+            for value, parent in zip(node.values, node.parents, strict=True)
+        )
+        node.results = tuple(Spec(y.shape, y.dtype) for y in node.results)
 
 
 def _leaf(trace: Trace, name: str, tracked: bool) -> Tensor:
