@@ -15,10 +15,13 @@ from exporter.serving import ask, server
 from trainer import nn
 
 ROWS = np.array([[-1.0, 2.0]], np.float32)
+# A process that was started in the background may have been told to ignore Ctrl-C.
 INTERRUPTED = """
+import signal
 import time
 from pathlib import Path
 from exporter.serving import server
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with server(Path("."), "relu") as address:
     print(address, flush=True)
     time.sleep(60)
