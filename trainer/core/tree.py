@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,12 +10,12 @@ from trainer.core.errors import TreeError
 Tree = Any
 
 
-class Container(ABC):
+class Container:
     """Base of classes that are trees of their own, as a Module is one of its trainable parameters."""
 
-    @abstractmethod
     def tree_children(self) -> dict[str, Any]:
-        """The children by name, in a fixed order."""
+        """The children by name, in a fixed order; every such class defines its own."""
+        raise TreeError(f"{type(self).__name__} does not define tree_children(self).")
 
 
 def children(tree: Tree) -> dict[str, Any] | None:
