@@ -6,7 +6,7 @@ import sys
 from benchmarks.operators.worker import BINARY, ELEMENTWISE, REDUCTIONS
 from benchmarks.pairing import THREADS, in_turn
 
-ROUNDS = 5
+ROUNDS = 3
 LIMITS = {
     "Conv 3x3": 4,
     "MatMul 512": 4,
