@@ -90,6 +90,7 @@ class Server:
             threading.Thread(target=self.errors.extend, args=[self.process.stderr], daemon=True),
         ]
         self.port = 0
+        self._clients: list[Client] = []
 
     def __enter__(self) -> Self:
         for reader in self._readers:
@@ -100,11 +101,15 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for client in self._clients:
+            client.close()
         if self.process.poll() is None:
             assert self.stop() == 0, "".join(self.errors)
 
     def client(self) -> Client:
-        return Client(self.port)
+        """A client of one's own; closed with the server at the latest."""
+        self._clients.append(Client(self.port))
+        return self._clients[-1]
 
     def stop(self) -> int:
         """Send SIGTERM; returns the exit code."""
