@@ -126,20 +126,19 @@ def test_the_server_outlives_what_it_probes_and_says_so(tmp_path: Path) -> None:
     deeper = publish(tmp_path, "deep", 1, HALF_PLUS_TWO, manifest=False)
     onnx.save(deep(), str(deeper / "model.onnx"))
     reasons = {
-        "huge": ["too much memory"],
-        "endless": ["more than 1 s of processor time"],
-        "deep": ["SIGSEGV", "more than 1 s of processor time"],  # whichever a machine reaches first
+        "huge": "too much memory",
+        "endless": "more than 5 s of processor time",
+        "deep": "SIGSEGV",  # a slow machine needs more than a second to get there
     }
-    with Server(tmp_path, "--probe-seconds", "1") as server:
+    with Server(tmp_path, "--probe-seconds", "5") as server:
         client = server.client()
         wait_until(lambda: client.is_available("good"), "good")
         for model, reason in reasons.items():
             wait_until(lambda m=model: any(m in line for line in server.errors), model)
-            said = next(line for line in server.errors if model in line)
-            assert any(one in said for one in reason), said
+            assert reason in next(line for line in server.errors if model in line)
             (status,) = client.get(f"/v1/models/{model}")[1]["model_version_status"]
             assert status["state"] == "END"
-            assert status["status"]["error_message"] in said
+            assert reason in status["status"]["error_message"]
             assert client.post(f"/v1/models/{model}:predict", {"instances": [1]})[0] == 404
         assert client.predict("good", [2]) == [3.0]
         client.close()
