@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serve.errors import LoadError, ServeError
 from serve.infer import check
-from serve.protocols.tfserving import read_columns, read_rows
+from serve.protocols.tfserving_tensors import read_columns, read_rows
 from serve.servable import Servable
 from serve.tensors import loads
 

@@ -1,21 +1,17 @@
 """TensorFlow Serving's REST API.
 
-The paths, the formats and the messages are those of TensorFlow Serving's own sources
-(`http_rest_api_util.cc`, `json_tensor.cc`); its documentation is
-https://www.tensorflow.org/tfx/serving/api_rest.
+The paths and the messages are those of TensorFlow Serving's own `http_rest_api_util.cc`; its
+documentation is https://www.tensorflow.org/tfx/serving/api_rest.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
-
-from serve.errors import InvalidArgument, NotFound, Unimplemented
+from serve.errors import InvalidArgument, NotFound
 from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
@@ -32,9 +28,15 @@ from serve.protocols.http import (
     respond,
 )
 from serve.protocols.statistics import Statistics, Watch, rows_of
+from serve.protocols.tfserving_tensors import (
+    read_columns,
+    read_rows,
+    write_columns,
+    write_rows,
+)
 from serve.servable import Feeds
 from serve.signature import Signature
-from serve.tensors import TensorSpec, from_json, is_base64, loads, to_json
+from serve.tensors import TensorSpec, loads
 
 _TARGET = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(
@@ -175,85 +177,6 @@ class TFServing:
         return {"model_version_status": [_write_state(v) for v in versions]}
 
 
-def read_rows(instances: Any, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
-    """Make inputs of the row format: a list of examples, each a value or an object of values.
-
-    Args:
-        instances: The parsed value of "instances".
-        signature: What the model takes.
-
-    Raises:
-        InvalidArgument: It does not fit.
-    """
-    if type(instances) is not list:
-        raise InvalidArgument("Expecting 'instances' to be an array/list.")
-    if not instances:
-        raise InvalidArgument("No values in 'instances' array.")
-    if not _is_object(instances[0]):
-        if len(signature.inputs) != 1:
-            raise InvalidArgument(
-                f"instances must be objects; keys must be equal to: {_names(signature)}"
-            )
-        return {signature.inputs[0].name: _read(instances, signature.inputs[0])}
-    if not all(map(_is_object, instances)):
-        raise InvalidArgument(
-            "Mixed objects and values in 'instances': give all as one or the other."
-        )
-    names = instances[0].keys()
-    fits = signature.required <= names <= signature.input.keys()
-    if not fits or any(instance.keys() != names for instance in instances):
-        raise InvalidArgument(f"instances object keys must be equal to: {_names(signature)}")
-    return {n: _read([row[n] for row in instances], signature.input[n]) for n in names}
-
-
-def read_columns(inputs: Any, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
-    """Make inputs of the columnar format: a whole tensor, or an object of tensors by name.
-
-    Args:
-        inputs: The parsed value of "inputs".
-        signature: What the model takes.
-
-    Raises:
-        InvalidArgument: It does not fit.
-    """
-    if not _is_object(inputs):
-        if len(signature.inputs) != 1:
-            raise InvalidArgument(f"'inputs' must be an object with the keys: {_names(signature)}")
-        return {signature.inputs[0].name: _read(inputs, signature.inputs[0])}
-    for spec in signature.inputs:
-        if spec.name not in inputs and not spec.optional:
-            raise InvalidArgument(f"Missing named input: {spec.name} in 'inputs' object.")
-    return {s.name: _read(inputs[s.name], s) for s in signature.inputs if s.name in inputs}
-
-
-def write_rows(outputs: Mapping[str, Any]) -> Any:
-    """Write outputs in the row format: a list of values, or of objects where there are several.
-
-    Raises:
-        InvalidArgument: The outputs do not have the same number of rows.
-    """
-    rows: int | None = None
-    for name, value in outputs.items():
-        if isinstance(value, np.ndarray) and value.ndim == 0:
-            raise InvalidArgument(f"Tensor name: {name} has no shape information ")
-        if rows is None:
-            rows = len(value)
-        if len(value) != rows:
-            raise InvalidArgument(
-                f"Tensor name: {name} has inconsistent batch size: {len(value)} expecting: {rows}"
-            )
-    if len(outputs) == 1:
-        return write_columns(outputs)
-    columns = [[_write(name, row) for row in value] for name, value in outputs.items()]
-    return [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def write_columns(outputs: Mapping[str, Any]) -> Any:
-    """Write outputs in the columnar format: a value, or an object of values where there are several."""
-    written = {name: _write(name, value) for name, value in outputs.items()}
-    return next(iter(written.values())) if len(written) == 1 else written
-
-
 def write_signature(signature: Signature) -> dict[str, Any]:
     """Write a signature as TensorFlow Serving's metadata has it."""
     return {
@@ -281,40 +204,6 @@ def _check_signature_name(request: Mapping[str, Any]) -> None:
         raise InvalidArgument("'signature_name' key must be a string value.")
     if name and name != _SIGNATURE:
         raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
-
-
-def _is_object(value: Any) -> bool:
-    return type(value) is dict and not is_base64(value)
-
-
-def _names(signature: Signature) -> str:
-    return ",".join(sorted(signature.input))
-
-
-def _read(value: Any, spec: TensorSpec) -> np.ndarray[Any, Any]:
-    if spec.element is None:
-        raise Unimplemented(f"Input {spec.name!r} is {spec.type}: JSON has no form for it.")
-    return from_json(value, spec.element)
-
-
-def _write(name: str, value: Any) -> Any:
-    """An output as JSON; text becomes base64 where the name of the output says that it is bytes."""
-    if isinstance(value, dict):  # of a seq(map(...)), as scikit-learn's converters make
-        return {str(key): _write(name, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_write(name, item) for item in value]
-    if value is None:
-        raise InvalidArgument(f"Tensor name: {name} has no value in this answer")
-    array = np.asarray(value)
-    if array.dtype.kind == "O" and name.endswith("_bytes"):
-        return _base64(array.tolist())
-    return to_json(array)
-
-
-def _base64(value: Any) -> Any:
-    if type(value) is list:
-        return [_base64(item) for item in value]
-    return {"b64": base64.b64encode(value.encode()).decode()}
 
 
 def _write_spec(spec: TensorSpec) -> dict[str, Any]:
