@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from serve import octets
 from serve.errors import InvalidArgument, TooLarge, Unimplemented
 
 MAX_RANK = 32
@@ -165,6 +166,8 @@ def from_json(value: Any, element: Element) -> np.ndarray[Any, Any]:
         if element.onnx != "string" or not kinds <= {str, dict}:
             raise _wrong_element(flat, element)
         flat = [_text(item) for item in flat]
+    elif element.onnx == "string":
+        flat = [octets.from_text(text) for text in flat]
     if element.code:
         return _pack(flat, element).reshape(shape)
     return np.array(flat, element.dtype).reshape(shape)
@@ -235,15 +238,13 @@ def _saturate(number: float) -> float:
 
 def _text(item: Any) -> str:
     if type(item) is str:
-        return item
+        return octets.from_text(item)
     if not is_base64(item):
         raise _wrong_element([item], _BY_ONNX_TYPE["tensor(string)"])
     try:
-        return base64.b64decode(item["b64"], validate=True).decode()
+        return octets.to_text(base64.b64decode(item["b64"], validate=True))
     except binascii.Error as error:
         raise InvalidArgument(f"Unable to base64 decode: {_show(item['b64'])}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidArgument(f"{_show(item['b64'])} does not decode to UTF-8 text.") from error
 
 
 def _wrong_element(flat: Sequence[Any], element: Element) -> InvalidArgument:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from serve import octets
 from serve.errors import InvalidArgument
 from serve.tensors import Element, TensorSpec, describe
 
@@ -28,7 +29,7 @@ def decode(raw: memoryview, spec: TensorSpec, shape: Sequence[int]) -> np.ndarra
         shape: What the request says.
 
     Raises:
-        InvalidArgument: There are too many or too few bytes, or they are not UTF-8 text.
+        InvalidArgument: There are too many or too few bytes.
     """
     element = spec.element
     assert element is not None
@@ -62,7 +63,7 @@ def encode(array: np.ndarray[Any, Any]) -> bytes:
         return array.tobytes()
     parts = []
     for text in array.ravel():
-        content = text.encode()
+        content = octets.to_bytes(text)
         parts += [_LENGTH.pack(len(content)), content]
     return b"".join(parts)
 
@@ -107,18 +108,6 @@ def _texts(raw: memoryview, name: str) -> list[str]:
                 f"Input {name!r}: element {len(texts)} of BYTES ends after its bytes do; "
                 "each is a length of 4 bytes, little-endian, and so many bytes."
             )
-        texts.append(decode_text(raw[start:end], name))
+        texts.append(octets.to_text(bytes(raw[start:end])))
         offset = end
     return texts
-
-
-def decode_text(raw: memoryview, name: str) -> str:
-    """One element of BYTES as the text that ONNX has.
-
-    Raises:
-        InvalidArgument: It is not UTF-8.
-    """
-    try:
-        return str(raw, "utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidArgument(f"Input {name!r}: BYTES must be UTF-8 text: {error}.") from error

@@ -5,12 +5,12 @@ The formats and the messages are those of TensorFlow Serving's `json_tensor.cc`.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from serve import octets
 from serve.errors import InvalidArgument, Unimplemented
 from serve.signature import Signature
 from serve.tensors import TensorSpec, from_json, is_base64, to_json
@@ -110,7 +110,7 @@ def _read(value: Any, spec: TensorSpec) -> np.ndarray[Any, Any]:
 
 
 def _write(name: str, value: Any) -> Any:
-    """An output as JSON; text becomes base64 where the name of the output says that it is bytes."""
+    """An output as JSON; text becomes base64 where it is none, or its name says that it is bytes."""
     if isinstance(value, dict):  # of a seq(map(...)), as scikit-learn's converters make
         return {str(key): _write(name, item) for key, item in value.items()}
     if isinstance(value, list):
@@ -119,11 +119,7 @@ def _write(name: str, value: Any) -> Any:
         raise InvalidArgument(f"Tensor name: {name} has no value in this answer")
     array = np.asarray(value)
     if array.dtype.kind == "O" and name.endswith("_bytes"):
-        return _base64(array.tolist())
+        return octets.to_base64(array.tolist())
+    if array.dtype.kind == "O":
+        return octets.to_json(array.tolist())
     return to_json(array)
-
-
-def _base64(value: Any) -> Any:
-    if type(value) is list:
-        return [_base64(item) for item in value]
-    return {"b64": base64.b64encode(value.encode()).decode()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from serve import octets
 from serve.errors import InvalidArgument, Unimplemented
 from serve.protocols import binary
 from serve.protocols.sequences import to_tensors
@@ -93,7 +94,7 @@ def read_raw(body: bytes, signature: Signature) -> Arrays:
         raise _no_form(spec)
     shape = binary.raw_shape(len(raw), spec)
     if spec.element.onnx == "string":
-        return {spec.name: np.full(shape, binary.decode_text(raw, spec.name), object)}
+        return {spec.name: np.full(shape, octets.to_text(body), object)}
     return {spec.name: binary.decode(raw, spec, shape)}
 
 
@@ -143,13 +144,13 @@ def write_outputs(
             if want.binary:
                 raw.append(binary.encode(array))
                 tensor["parameters"] = {"binary_data_size": len(raw[-1])}
-            elif element.has_json:
-                tensor["data"] = to_json(array.reshape(-1))
             else:
-                raise InvalidArgument(
-                    f"Output {name!r} is {datatype}, which has no JSON form: "
-                    'ask for it with "parameters": {"binary_data": true}.'
-                )
+                if not element.has_json or not _is_text(array):
+                    raise InvalidArgument(
+                        f"Output {name!r} is {datatype}, which has no JSON form here: "
+                        'ask for it with "parameters": {"binary_data": true}.'
+                    )
+                tensor["data"] = to_json(array.reshape(-1))
             written.append(tensor)
     return written, raw
 
@@ -252,6 +253,10 @@ def _from_json(
             f"Input {spec.name!r} says shape {shape}; its data has shape {list(array.shape)}."
         )
     return array.reshape(shape)
+
+
+def _is_text(array: np.ndarray[Any, Any]) -> bool:
+    return array.dtype.kind != "O" or all(map(octets.is_text, array.flat))
 
 
 def _no_form(spec: TensorSpec) -> Unimplemented:

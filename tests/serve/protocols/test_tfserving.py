@@ -82,6 +82,13 @@ def test_text_and_base64(client: Client) -> None:
     assert client.predict("text", [{"text": "a"}, {"text": {"b64": "Yg=="}}]) == ["a", "b"]
 
 
+def test_bytes_that_are_no_text_stay_base64(client: Client) -> None:
+    instances = [{"b64": "/wD+"}, "text", {"b64": "wyg="}]
+    assert client.predict("bytes", instances) == [instances[0], {"b64": "dGV4dA=="}, instances[2]]
+    assert client.predict("text", instances) == instances
+    assert predict(client, "text", {"inputs": instances})[1] == {"outputs": instances}
+
+
 def test_non_finite_numbers_go_both_ways(client: Client) -> None:
     body = '{"instances": [NaN, Infinity, -Infinity, 1e50]}'
     status, answer = predict(client, "half_plus_two", body)
