@@ -15,9 +15,9 @@ from typing import Any, TypedDict
 import numpy as np
 import onnx
 
-from exporter import passes
 from exporter.errors import ExportError
 from exporter.signature import LINEAGE, SIGNATURE, Signature, Task
+from trainer.core import passes
 from trainer.core.graph import Graph
 from trainer.core.lowering import Axes
 from trainer.core.proto import to_model

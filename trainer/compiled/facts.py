@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,17 +63,3 @@ class Facts:
             return self._constants[name].ndim
         shape = self._values[name].shape if name in self._values else None
         return None if shape is None else len(shape)
-
-
-def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """The graph in which whoever read an old name reads the new one."""
-    if not names:
-        return graph
-
-    def last(name: str) -> str:
-        while name in names:
-            name = names[name]
-        return name
-
-    equations = tuple(replace(e, inputs=tuple(map(last, e.inputs))) for e in graph.equations)
-    return replace(graph, equations=equations)

@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from trainer.compiled import patterns
-from trainer.compiled.facts import Facts, renamed
+from trainer.compiled.facts import Facts
 from trainer.core.dtypes import from_code
 from trainer.core.errors import OperatorError
 from trainer.core.graph import Equation, Graph, frozen
+from trainer.core.passes import replaced, without_dead_ends
 from trainer.core.tensor import Array, apply, wrap
 
 # The same inputs give other outputs: never folded and never shared.
@@ -90,7 +91,7 @@ def share_constants(graph: Graph) -> Graph:
     """Constants of one dtype, shape and content become one."""
     first: dict[object, str] = {}
     names = {name: first.setdefault(frozen(a), name) for name, a in graph.constants.items()}
-    return renamed(graph, {old: new for old, new in names.items() if old != new})
+    return replaced(graph, {old: new for old, new in names.items() if old != new})
 
 
 def share_subexpressions(graph: Graph) -> Graph:
@@ -109,19 +110,7 @@ def share_subexpressions(graph: Graph) -> Graph:
             kept.append(equation)
         else:
             names |= zip(equation.outputs, same.outputs, strict=True)
-    return renamed(replace(graph, equations=tuple(kept)), names)
-
-
-def drop_dead(graph: Graph) -> Graph:
-    """What no output depends on is gone; inputs stay."""
-    needed = {value.name for value in graph.outputs}
-    kept = []
-    for equation in reversed(graph.equations):
-        if needed & {*equation.outputs}:
-            kept.append(equation)
-            needed |= {*equation.inputs}
-    constants = {name: array for name, array in graph.constants.items() if name in needed}
-    return replace(graph, equations=tuple(reversed(kept)), constants=constants)
+    return replaced(replace(graph, equations=tuple(kept)), names)
 
 
 def drop_no_ops(graph: Graph) -> Graph:
@@ -138,7 +127,7 @@ def drop_no_ops(graph: Graph) -> Graph:
             kept.append(equation)
         else:
             names[equation.outputs[0]] = equation.inputs[0]
-    return renamed(replace(graph, equations=tuple(kept)), names)
+    return replaced(replace(graph, equations=tuple(kept)), names)
 
 
 def _changes_nothing(facts: Facts, equation: Equation) -> bool:
@@ -168,5 +157,5 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     share_subexpressions,
     drop_no_ops,
     *patterns.PATTERNS,
-    drop_dead,
+    without_dead_ends,
 )

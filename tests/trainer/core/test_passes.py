@@ -3,8 +3,8 @@
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
-from exporter.passes import all_names, renamed, without_dead_ends, without_identities
 from trainer.core.graph import Equation, Graph, Value
+from trainer.core.passes import all_names, renamed, without_dead_ends, without_identities
 from trainer.core.proto import to_model
 
 FLOAT = np.dtype(np.float32)

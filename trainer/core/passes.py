@@ -1,4 +1,4 @@
-"""Small rewrites of a Graph before it is written; each returns a Graph that computes the same."""
+"""Rewrites that every graph can go through, written or run; each returns one that computes the same."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def without_identities(graph: Graph) -> Graph:
             names[source] = result
         else:
             kept.append(equation)
-    resolved = {name: _last(name, names) for name in names}
-    return renamed(replace(graph, equations=tuple(kept)), resolved)
+    return replaced(replace(graph, equations=tuple(kept)), names)
 
 
 def without_dead_ends(graph: Graph) -> Graph:
@@ -72,6 +71,17 @@ def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
     )
 
 
+def replaced(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """The same graph with other names, each of which may have another in its turn."""
+
+    def last(name: str) -> str:
+        while name in names:
+            name = names[name]
+        return name
+
+    return renamed(graph, {name: last(name) for name in names}) if names else graph
+
+
 def all_names(graph: Graph) -> set[str]:
     """Every name that a graph uses, the absent input's empty name excepted."""
     found = {value.name for value in (*graph.inputs, *graph.outputs)} | graph.constants.keys()
@@ -86,9 +96,3 @@ def _reads(equation: Equation) -> Iterator[str]:
     for attribute in equation.attrs.values():
         if isinstance(attribute, Graph):
             yield from all_names(attribute)
-
-
-def _last(name: str, names: Mapping[str, str]) -> str:
-    while name in names:
-        name = names[name]
-    return name
