@@ -1,0 +1,1 @@
+"""The same model behind other servers, each as its own documentation shows it."""
