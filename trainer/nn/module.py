@@ -93,7 +93,8 @@ class Module(tree.Container):
     def children(self) -> Iterator[tuple[str, Module]]:
         """The child Modules with their dotted names, in the order they were assigned."""
         for name, value in self.__dict__.items():
-            yield from _modules_in(value, name)
+            if isinstance(value, Module | list | tuple | dict) and name != "_own":
+                yield from _modules_in(value, name)
 
     def modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This Module and all below it, with dotted names; its own is empty."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,19 +129,46 @@ class Window(tuple[Axis, ...]):
         """The index of what one element of the window meets in the padded image."""
         return (..., *(axis.reach(i) for axis, i in zip(self, element, strict=True)))
 
-    def spread(self, padded: Array) -> Array:
-        """A view of a padded image [N, C, ...] as [N, C, *kernel, *positions]."""
-        steps = padded.strides[2:]
-        return as_strided(
+    def unfolded(self, padded: Array) -> Array:
+        """What the elements of the window meet, side by side along all spatial axes but the first.
+
+        The first axis needs no copies: what its elements meet are stretches of one and the same memory,
+        which `met` names. For a stride other than 1 there is a phase for each remainder of the row.
+
+        Args:
+            padded: Padded images [..., C, *spatial].
+
+        Returns:
+            [..., C * elements of the later axes, phases, rows of a phase * positions of the later axes].
+        """
+        first, *later = self
+        short = -padded.shape[-len(self)] % first.stride
+        if short:
+            ends = [(0, 0)] * (padded.ndim - len(self)) + [(0, short)] + [(0, 0)] * len(later)
+            padded = np.pad(padded, ends)
+        before, sizes = padded.shape[: -len(self)], padded.shape[-len(self) :]
+        step, *steps = padded.strides[-len(self) :]
+        rows = sizes[0] // first.stride
+        view = as_strided(
             padded,
-            (*padded.shape[:2], *self.kernel, *self.positions),
+            (*before, *self.kernel[1:], first.stride, rows, *self.positions[1:]),
             (
-                *padded.strides[:2],
-                *(step * axis.dilation for step, axis in zip(steps, self, strict=True)),
-                *(step * axis.stride for step, axis in zip(steps, self, strict=True)),
+                *padded.strides[: -len(self)],
+                *(each * axis.dilation for each, axis in zip(steps, later, strict=True)),
+                step,
+                step * first.stride,
+                *(each * axis.stride for each, axis in zip(steps, later, strict=True)),
             ),
             writeable=False,
         )
+        elements, positions = prod(self.kernel[1:]), prod(self.positions[1:])
+        return view.reshape(*before[:-1], before[-1] * elements, first.stride, rows * positions)
+
+    def met(self, unfolded: Array, element: int) -> Array:
+        """A view [..., positions]: what one element of the first axis meets in an unfolded image."""
+        first, length = self[0], prod(self.positions[1:])
+        row, phase = divmod(element * first.dilation, first.stride)
+        return unfolded[..., phase, row * length : (row + first.positions) * length]
 
     def combine(self, padded: Array, ufunc: np.ufunc) -> Array:
         """Sums or maxima over the window, one spatial axis after the other."""

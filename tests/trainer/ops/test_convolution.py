@@ -13,7 +13,7 @@ from trainer.core.proto import to_model
 from trainer.core.tape import grad
 from trainer.core.tensor import Tensor, apply
 from trainer.core.trace import capture
-from trainer.ops import convolution, convolution_gradient
+from trainer.ops import convolution_gradient, correlation
 from trainer.ops.convolution_gradient import MEASURED, Setting, formula
 from trainer.ops.window import slide
 
@@ -97,11 +97,13 @@ def test_blocks_of_the_batch_make_no_difference(
             apply("Conv", x, w, strides=[3, 3], pads=[1, 1, 1, 1]).numpy(),
             apply("Conv", x, w[:, :, :, :, None].repeat(6, 4)[..., 0], dilations=[2, 2]).numpy(),
             apply("Conv", x, depthwise, group=4).numpy(),
+            apply("Conv", x, x[:4, :2, :5, :5], group=2).numpy(),
             apply("ConvTranspose", x, w, strides=[2, 2]).numpy(),
+            apply("ConvTranspose", x, w[:, :2], dilations=[1, 2]).numpy(),
         ]
 
     expected = results()
-    monkeypatch.setattr(convolution, "BLOCK", block)
+    monkeypatch.setattr(correlation, "BLOCK", block)
     for y, wanted in zip(results(), expected, strict=True):
         np.testing.assert_allclose(y, wanted, rtol=1e-12)
 

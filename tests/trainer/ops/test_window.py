@@ -23,17 +23,27 @@ def axes(draw: st.DrawFn) -> Axis:
     return axis
 
 
-@given(axes())
-def test_every_element_of_every_position_meets_the_padded_image(axis: Axis) -> None:
-    window = Window([axis])
-    image = np.arange(1, axis.size + 1)[None, None]
+@given(axes(), axes())
+def test_every_element_of_every_position_meets_the_padded_image(first: Axis, second: Axis) -> None:
+    window = Window([first, second])
+    image = np.arange(1, first.size * second.size + 1).reshape(1, 1, *window.size)
     padded = window.pad(image)
-    met = window.spread(padded)[0, 0]
-    for i in range(axis.kernel):
-        for n in range(axis.positions):
-            place = n * axis.stride + i * axis.dilation - axis.begin
-            assert met[i, n] == (place + 1 if 0 <= place < axis.size else 0)
-        np.testing.assert_array_equal(padded[window.reach((i,))][0, 0], met[i])
+    unfolded = window.unfolded(padded)
+    for i in range(first.kernel):
+        met = window.met(unfolded, i).reshape(second.kernel, *window.positions)
+        for j in range(second.kernel):
+            wanted = [
+                [image[0, 0, n, m] if 0 <= n < first.size and 0 <= m < second.size else 0
+                 for m in places(second, j)]
+                for n in places(first, i)
+            ]  # fmt: skip
+            np.testing.assert_array_equal(met[j], wanted)
+            np.testing.assert_array_equal(padded[window.reach((i, j))][0, 0], wanted)
+
+
+def places(axis: Axis, element: int) -> list[int]:
+    """Where one element of the window stands in the image, position by position."""
+    return [n * axis.stride + element * axis.dilation - axis.begin for n in range(axis.positions)]
 
 
 @given(axes())
