@@ -51,6 +51,16 @@ def test_a_recipe_builds_everything(tmp_path) -> None:
     assert list(read.metrics()) == ["accuracy"]
 
 
+def test_a_recipe_names_layers_that_are_recurrent(tmp_path) -> None:
+    layers = next(part for part in GOOD.splitlines() if part.startswith("layers"))
+    recurrent = """layers = [
+        { Reshape = [4, 1] }, { LSTM = [1, 6], batch_first = true, bidirectional = true },
+        { LastState = [], bidirectional = true }, { Linear = [12, 3] },
+    ]"""
+    model = recipe(tmp_path, GOOD.replace(layers, recurrent)).module()
+    assert model(Tensor(np.ones((5, 4), np.float32))).shape == (5, 3)
+
+
 def test_the_same_seed_gives_the_same_model(tmp_path) -> None:
     first, second = (recipe(tmp_path).module().state() for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)

@@ -24,6 +24,29 @@ def fan_in_uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
     return _parameter((random.sample("uniform", shape) * 2.0 - 1.0) * bound)
 
 
+def xavier_uniform(shape: tuple[int, int]) -> Tensor:
+    """A parameter uniform on plus or minus sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010).
+
+    Args:
+        shape: Outputs and inputs.
+    """
+    bound = math.sqrt(6.0 / sum(shape))
+    return _parameter((random.sample("uniform", shape) * 2.0 - 1.0) * bound)
+
+
+def normal(shape: tuple[int, ...], zero_row: int | None = None) -> Tensor:
+    """A parameter drawn from the normal distribution with variance 1.
+
+    Args:
+        shape: The parameter's shape.
+        zero_row: A row that is 0 instead. Defaults to none.
+    """
+    array = random.sample("normal", shape)
+    if zero_row is not None:
+        array[zero_row] = 0.0
+    return _parameter(array)
+
+
 def constant(shape: tuple[int, ...], value: float) -> Tensor:
     """A parameter whose entries are all `value`."""
     return _parameter(np.full(shape, value))

@@ -76,13 +76,13 @@ class Module(tree.Container):
         self.__dict__["_own"][name] = False
         object.__setattr__(self, name, value)
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **keywords: Any) -> Any:
         """The computation; every Module defines its own."""
         raise TreeError(f"{type(self).__name__} does not define forward(self, ...).")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **keywords: Any) -> Any:
         """Run `forward`."""
-        return self.forward(*inputs)
+        return self.forward(*inputs, **keywords)
 
     # The tree.
 

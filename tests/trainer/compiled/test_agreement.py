@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import trainer
+from tests.trainer.layers import LAYERS, made
 from trainer import nn, optim
 from trainer.compiled import CompiledStep
 from trainer.nn import loss as losses
@@ -13,30 +14,6 @@ from trainer.optim.base import Optimizer
 from trainer.step import EagerStep
 
 STEPS, ROWS = 12, 6
-
-# Per layer what it is made with, and the shape of a row that it takes.
-LAYERS = {
-    "AvgPool2d": ((2,), (2, 6, 6)),
-    "BatchNorm1d": ((5,), (5,)),
-    "BatchNorm2d": ((2,), (2, 4, 4)),
-    "Conv2d": ((2, 3, 3, 2, 1), (2, 7, 7)),
-    "Dropout": ((0.3,), (5,)),
-    "Flatten": ((), (2, 3)),
-    "GELU": ((), (5,)),
-    "GlobalAvgPool2d": ((), (3, 4, 4)),
-    "LayerNorm": ((5,), (5,)),
-    "LeakyReLU": ((), (5,)),
-    "Linear": ((5, 4), (5,)),
-    "MaxPool2d": ((2,), (2, 6, 6)),
-    "ReLU": ((), (5,)),
-    "Rescale": ((2.0, -1.0), (5,)),
-    "Reshape": ((3, 2), (6,)),
-    "Sequential": ((), (5,)),
-    "Sigmoid": ((), (5,)),
-    "Softmax": ((), (5,)),
-    "Standardize": ((5,), (5,)),
-    "Tanh": ((), (5,)),
-}
 
 
 def kinds(module, base: type) -> list[str]:
@@ -107,10 +84,10 @@ def test_every_layer_is_listed() -> None:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name: str) -> None:
-    arguments, row = LAYERS[name]
+    _, row = LAYERS[name]
 
     def make() -> nn.Module:
-        return Around(getattr(nn, name)(*arguments), row, 3)
+        return Around(made(name), row, 3)
 
     agree(make, nn.cross_entropy, optim.SGD, classes, row)
 

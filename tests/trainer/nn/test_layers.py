@@ -8,7 +8,7 @@ from trainer import Tensor, nn
 from trainer.core.errors import ConfigError
 
 torch = oracle("torch")
-IMAGES, ROWS = (4, 6, 8, 8), (5, 6)
+IMAGES, SIGNALS, ROWS = (4, 6, 8, 8), (4, 6, 9), (5, 6)
 
 LAYERS = [
     (nn.Linear(6, 3), lambda: torch.nn.Linear(6, 3), ROWS),
@@ -20,10 +20,30 @@ LAYERS = [
         lambda: torch.nn.Conv2d(6, 4, (3, 5), stride=2, padding=(1, 2), groups=2, bias=False),
         IMAGES,
     ),
+    (nn.Conv1d(6, 4, 3, padding=1), lambda: torch.nn.Conv1d(6, 4, 3, padding=1), SIGNALS),
+    (
+        nn.Conv1d(6, 4, 3, stride=2, dilation=2, groups=2),
+        lambda: torch.nn.Conv1d(6, 4, 3, stride=2, dilation=2, groups=2),
+        SIGNALS,
+    ),
+    (nn.ConvTranspose2d(6, 4, 3), lambda: torch.nn.ConvTranspose2d(6, 4, 3), IMAGES),
+    (
+        nn.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), groups=2, bias=False),
+        lambda: torch.nn.ConvTranspose2d(6, 4, (3, 2), 2, 1, (1, 0), groups=2, bias=False),
+        IMAGES,
+    ),
     (nn.Conv2d(6, 4, 3, dilation=2), lambda: torch.nn.Conv2d(6, 4, 3, dilation=2), IMAGES),
     (nn.BatchNorm1d(6), lambda: torch.nn.BatchNorm1d(6), ROWS),
     (nn.BatchNorm2d(6, eps=1e-3), lambda: torch.nn.BatchNorm2d(6, eps=1e-3), IMAGES),
     (nn.LayerNorm(6), lambda: torch.nn.LayerNorm(6), (3, 5, 6)),
+    (nn.RMSNorm(6), lambda: torch.nn.RMSNorm(6), (3, 5, 6)),
+    (nn.GroupNorm(3, 6), lambda: torch.nn.GroupNorm(3, 6), IMAGES),
+    (nn.InstanceNorm1d(6), lambda: torch.nn.InstanceNorm1d(6), SIGNALS),
+    (
+        nn.InstanceNorm2d(6, affine=True),
+        lambda: torch.nn.InstanceNorm2d(6, affine=True),
+        IMAGES,
+    ),
     (nn.MaxPool2d(2), lambda: torch.nn.MaxPool2d(2), IMAGES),
     (nn.MaxPool2d(3, stride=2, padding=1), lambda: torch.nn.MaxPool2d(3, 2, 1), IMAGES),
     (nn.AvgPool2d(3, stride=2, padding=1), lambda: torch.nn.AvgPool2d(3, 2, 1), IMAGES),
@@ -33,6 +53,17 @@ LAYERS = [
     (nn.Tanh(), lambda: torch.nn.Tanh(), ROWS),
     (nn.GELU(), lambda: torch.nn.GELU(), ROWS),
     (nn.GELU("tanh"), lambda: torch.nn.GELU("tanh"), ROWS),
+    (nn.PReLU(), lambda: torch.nn.PReLU(), ROWS),
+    (nn.PReLU(6), lambda: torch.nn.PReLU(6), IMAGES),
+    (nn.ELU(0.7), lambda: torch.nn.ELU(0.7), ROWS),
+    (nn.SELU(), lambda: torch.nn.SELU(), ROWS),
+    (nn.SiLU(), lambda: torch.nn.SiLU(), ROWS),
+    (nn.Mish(), lambda: torch.nn.Mish(), ROWS),
+    (nn.Softplus(), lambda: torch.nn.Softplus(), ROWS),
+    (nn.Softsign(), lambda: torch.nn.Softsign(), ROWS),
+    (nn.Hardswish(), lambda: torch.nn.Hardswish(), ROWS),
+    (nn.Hardsigmoid(), lambda: torch.nn.Hardsigmoid(), ROWS),
+    (nn.LogSoftmax(), lambda: torch.nn.LogSoftmax(-1), ROWS),
     (nn.Softmax(), lambda: torch.nn.Softmax(-1), ROWS),
     (nn.Flatten(), lambda: torch.nn.Flatten(), IMAGES),
 ]
