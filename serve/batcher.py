@@ -14,9 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from serve.batching import Batching, Key, divide, join, key_of, padded_size, rows_of, split, take
+from serve.batching import (
+    Batching,
+    Key,
+    divide,
+    join,
+    key_of,
+    padded_size,
+    rows_in,
+    rows_of,
+    split,
+    take,
+)
 from serve.budget import ThreadBudget
-from serve.errors import ServeError, TooManyRequests, Unavailable
+from serve.errors import DeadlineExceeded, ServeError, TooManyRequests, Unavailable
 from serve.servable import Feeds, Run, Servable
 
 Outputs = dict[str, Any]
@@ -64,6 +75,8 @@ class Totals:
         rows: How many examples they had.
         padding: How many examples were added to fill up batches.
         waited: The seconds that requests waited, summed up.
+        sizes: By the number of examples of a run, its padding included: how many there were and
+            the seconds they took.
     """
 
     runs: int = 0
@@ -71,6 +84,7 @@ class Totals:
     rows: int = 0
     padding: int = 0
     waited: float = 0.0
+    sizes: dict[int, tuple[int, float]] = field(default_factory=dict)
 
 
 class Batcher:
@@ -108,28 +122,45 @@ class Batcher:
         self._joins = policy.enabled
 
     async def run(
-        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None = None
+        self,
+        servable: Servable,
+        feeds: Feeds,
+        names: Sequence[str] | None,
+        arrived: float,
+        limit: float,
     ) -> Outputs:
         """Compute a servable's outputs once it is this request's turn.
+
+        Args:
+            servable: The one of this queue.
+            feeds: Inputs by name.
+            names: The outputs to compute; None for all.
+            arrived: When the request was complete, by `time.perf_counter`.
+            limit: Seconds from then on after which it is given up.
 
         Raises:
             InvalidArgument: The model cannot take these inputs.
             TooManyRequests: Too much is waiting already.
+            DeadlineExceeded: The limit has passed.
             Unavailable: The server is stopping.
         """
         self._admit()
-        requests = self._requests(servable, feeds, names)
+        requests = self._requests(servable, feeds, names, arrived)
         self._queue.extend(requests)
         if self._rows() >= self.policy.max_batch_size:
             self._full.set()
         if len(self._workers) < self._parallel:
             self._workers.add(asyncio.create_task(self._work()))
+        left = arrived + limit - time.perf_counter()
+        timer = asyncio.get_running_loop().call_later(left, self._expire, requests, limit)
         try:
             results = [await request.done for request in requests]
         except BaseException:
             for request in requests:
                 self._leave(request)
             raise
+        finally:
+            timer.cancel()
         if len(results) == 1:
             return results[0]
         return {name: np.concatenate([r[name] for r in results]) for name in results[0]}
@@ -154,22 +185,22 @@ class Batcher:
             )
 
     def _requests(
-        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None
+        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None, arrived: float
     ) -> list[_Request]:
         """A request, in parts where it is larger than a batch may be."""
         limit, signature = self.policy.max_batch_size, servable.signature
         rows = rows_of(feeds, signature) if self._joins else None
         parts = [feeds] if rows is None or rows <= limit else split(feeds, rows, limit)
-        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        loop = asyncio.get_running_loop()
         return [
             _Request(
                 servable,
                 part,
                 names,
-                max((len(array) for array in part.values() if array.ndim), default=1),
+                rows_in(part),
                 None if rows is None else key_of(part, signature, self.policy.pad_lengths),
                 loop.create_future(),
-                now,
+                arrived,
             )
             for part in parts
         ]
@@ -177,11 +208,21 @@ class Batcher:
     def _rows(self) -> int:
         return sum(request.rows for request in self._queue)
 
+    @staticmethod
+    def _expire(requests: Sequence[_Request], limit: float) -> None:
+        """Give a request up: its first part without a result tells the one who waits."""
+        for request in requests:
+            if not request.done.done():
+                message = (
+                    f"There was no result within {limit:g} seconds, the limit of this request."
+                )
+                request.done.set_exception(DeadlineExceeded(message))
+                return
+
     def _leave(self, request: _Request) -> None:
         """Let a request go whose client no longer waits."""
         if request.done.done() and not request.done.cancelled():
             request.done.exception()  # seen, so that asyncio does not complain
-            return
         request.done.cancel()
         if request.batch is not None:
             request.batch.leave()
@@ -255,13 +296,15 @@ class Batcher:
         seconds = time.perf_counter() - start
         rows = sum(request.rows for request in requests)
         self._seconds += (seconds / rows - self._seconds) * (0.1 if self._seconds else 1.0)
+        size = padded_size(rows, self.policy.allowed_sizes) if requests[0].key else rows
         totals = self.totals
         totals.runs += 1
         totals.requests += len(requests)
         totals.rows += rows
         totals.waited += sum(start - request.arrived for request in requests)
-        if requests[0].key:
-            totals.padding += padded_size(rows, self.policy.allowed_sizes) - rows
+        totals.padding += size - rows
+        runs, spent = totals.sizes.get(size, (0, 0.0))
+        totals.sizes[size] = runs + 1, spent + seconds
 
     def _run(self, requests: Sequence[_Request], run: Run) -> list[Outputs | Exception]:
         """Compute on a thread; what cannot be computed together is computed one by one."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from serve.batcher import Batcher
-from serve.batching import Batching
+from serve.batching import Batching, rows_in
 from serve.budget import ThreadBudget
-from serve.errors import DeadlineExceeded, InvalidArgument
+from serve.errors import InvalidArgument
 from serve.servable import QUICK, Feeds, Servable
 from serve.signature import Signature
 from serve.tensors import describe
@@ -23,7 +23,7 @@ class Inference:
     Args:
         threads: How many threads may compute at once.
         batching: The bounds of the queue and of the batches of each model.
-        deadline: Seconds after which a request is given up.
+        deadline: Seconds after its arrival at which a request is given up.
     """
 
     def __init__(
@@ -37,7 +37,12 @@ class Inference:
         self._batchers: WeakKeyDictionary[Servable, Batcher] = WeakKeyDictionary()
 
     async def run(
-        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None = None
+        self,
+        servable: Servable,
+        feeds: Feeds,
+        names: Sequence[str] | None = None,
+        arrived: float | None = None,
+        timeout: float | None = None,
     ) -> dict[str, Any]:
         """Compute a servable's outputs by name.
 
@@ -45,6 +50,9 @@ class Inference:
             servable: Held by the caller for as long as this takes.
             feeds: Inputs by name.
             names: The outputs to compute. Defaults to all.
+            arrived: When the request was complete, by `time.perf_counter`. Defaults to now.
+            timeout: Seconds from then on that its client waits. Defaults to the server's limit,
+                and is never longer.
 
         Raises:
             InvalidArgument: The inputs do not fit the model.
@@ -53,15 +61,11 @@ class Inference:
             Unavailable: The server is stopping.
         """
         check(feeds, servable.signature)
-        if servable.seconds * _rows(feeds) < QUICK:
+        if servable.seconds * rows_in(feeds) < QUICK:
             return servable.run(feeds, names)
-        try:
-            async with asyncio.timeout(self.deadline):
-                return await self._batcher(servable).run(servable, feeds, names)
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                f"There was no result within {self.deadline:g} seconds, the limit of this server."
-            ) from error
+        limit = self.deadline if timeout is None else min(timeout, self.deadline)
+        arrived = time.perf_counter() if arrived is None else arrived
+        return await self._batcher(servable).run(servable, feeds, names, arrived, limit)
 
     def close(self) -> None:
         """End what still runs, and wait until it has ended."""
@@ -107,8 +111,3 @@ def check(feeds: Feeds, signature: Signature) -> None:
     if not signature.required <= feeds.keys():
         missing = ", ".join(sorted(signature.required - feeds.keys()))
         raise InvalidArgument(f"Missing inputs: {missing}.")
-
-
-def _rows(feeds: Feeds) -> int:
-    """How many examples a request has, at the most."""
-    return max((array.shape[0] for array in feeds.values() if array.ndim), default=1)

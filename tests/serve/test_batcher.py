@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,12 @@ def test_batches_are_padded_to_allowed_sizes(opened: Any) -> None:
     with inference(max_batch_size=8, allowed_sizes=(4, 8)) as made:
         assert ask(made, servable, [2], [4, 6]) == [[3], [4, 5]]
         assert ask(made, servable, [2]) == [[3]]
+        queue = made.queue_of(servable)
+        assert queue is not None
+        assert (queue.totals.runs, queue.totals.requests, queue.totals.rows) == (2, 3, 4)
+        assert queue.totals.padding == 4
+        (size,) = queue.totals.sizes
+        assert (size, queue.totals.sizes[size][0]) == (4, 2)
     assert servable.seen == [(4,), (4,)]
 
 
@@ -212,6 +219,23 @@ def test_a_deadline_ends_the_run_and_empties_the_queue(slow: Servable) -> None:
         assert (await made.run(slow, {"rounds": np.array(1)}))["y"].shape == (96, 96)
 
     with inference(deadline=0.05) as made:
+        asyncio.run(main(made))
+
+
+def test_the_deadline_counts_from_the_arrival_and_a_client_may_shorten_it(slow: Servable) -> None:
+    async def main(made: Inference) -> None:
+        long_ago = time.perf_counter() - 3600
+        with pytest.raises(DeadlineExceeded, match="within 30 seconds"):
+            await made.run(slow, FOREVER, arrived=long_ago)
+        with pytest.raises(DeadlineExceeded, match=r"within 0\.01 seconds"):
+            await made.run(slow, FOREVER, timeout=0.01)
+        with pytest.raises(DeadlineExceeded, match="within 30 seconds"):
+            await made.run(slow, FOREVER, arrived=long_ago, timeout=1e6)
+        queue = made.queue_of(slow)
+        assert queue is not None
+        assert queue.waiting == 0
+
+    with inference() as made:
         asyncio.run(main(made))
 
 
