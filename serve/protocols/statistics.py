@@ -79,6 +79,11 @@ class Watch:
         self._laps: list[int] = []
         self.rows = 1
 
+    @property
+    def arrived(self) -> float:
+        """When the request was complete, by `time.perf_counter`."""
+        return self._start / 1e9
+
     def lap(self) -> None:
         """End a phase: reading the inputs, then computing; writing the outputs ends with the block."""
         self._laps.append(time.perf_counter_ns())

@@ -115,7 +115,7 @@ class TFServing:
     ) -> dict[str, Any]:
         watch.lap()
         watch.rows = rows_of(feeds)
-        outputs = await self.inference.run(handle.servable, feeds, names)
+        outputs = await self.inference.run(handle.servable, feeds, names, watch.arrived)
         watch.lap()
         return outputs
 

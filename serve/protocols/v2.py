@@ -234,7 +234,8 @@ class V2:
             wanted = read_wanted(request, signature)
         watch.lap()
         watch.rows = rows_of(feeds)
-        outputs = await self.inference.run(servable, feeds, [want.spec.name for want in wanted])
+        names = [want.spec.name for want in wanted]
+        outputs = await self.inference.run(servable, feeds, names, watch.arrived)
         watch.lap()
         answer["outputs"], tensors = write_outputs(wanted, outputs, signature)
         return Answer(answer, tensors=tensors)
