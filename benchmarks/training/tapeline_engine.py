@@ -58,7 +58,7 @@ class Layer(nn.Module):
         rows, length, width = x.shape
         qkv = self.qkv(self.before_attention(x)).reshape(rows, length, 3, 4, width // 4)
         q, k, v = (qkv[:, :, i].permute(0, 2, 1, 3) for i in range(3))
-        hidden = np.triu(np.full((length, length), -1e9, np.float32), 1)
+        hidden = np.triu(np.full((length, length), -1e9, x.dtype), 1)
         scores = (q @ k.transpose(2, 3)) * (width // 4) ** -0.5 + hidden
         mixed = (apply("Softmax", scores, axis=-1) @ v).permute(0, 2, 1, 3)
         x = x + self.out(mixed.reshape(rows, length, width))
