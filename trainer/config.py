@@ -93,8 +93,10 @@ class Recipe(_Section):
         try:
             values = tomllib.loads(file.read_bytes().decode())
         except OSError as error:
+            others = [str(found.parent) for found in given.parent.glob("*/recipe.toml")]
             raise ConfigError(
-                f"There is no recipe at {file} ({error.strerror}). Give a folder with a recipe.toml."
+                f"There is no recipe at {file} ({error.strerror}).{did_you_mean(str(given), others)} "
+                "Give a folder with a recipe.toml."
             ) from error
         except ValueError as error:  # the text is not UTF-8, or not TOML
             raise ConfigError(f"{file} is not valid TOML: {error}.") from error

@@ -129,3 +129,10 @@ def test_layers_that_are_none() -> None:
 def test_a_missing_recipe_is_named(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"There is no recipe at .*nowhere"):
         Recipe.read(tmp_path / "nowhere")
+
+
+def test_a_misspelled_folder_is_answered_with_the_nearest_recipe(tmp_path) -> None:
+    (tmp_path / "flowers").mkdir()
+    recipe(tmp_path / "flowers")
+    with pytest.raises(ConfigError, match=r"Did you mean '.*/flowers'\?"):
+        Recipe.read(tmp_path / "flowres")
