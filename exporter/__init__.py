@@ -14,6 +14,7 @@ from typing import Any
 # What is public, and where it comes from; imported when first asked for, so that --help is quick.
 _PUBLIC = {
     "export": "exporter.writer",
+    "export_train_step": "exporter.train_step",
     "load": "exporter.reader",
     "verify": "exporter.verification",
     "publish": "exporter.publisher",

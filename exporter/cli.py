@@ -37,14 +37,33 @@ def export(
     recipe: Annotated[
         Path, typer.Argument(help="A folder with a recipe.toml, or the file itself.")
     ],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A file with the weights. Defaults to that of the newest run."),
+    ] = None,
+    train_step: Annotated[
+        bool,
+        typer.Option(
+            "--train-step",
+            help="Write train_step.onnx beside the checkpoint instead: a whole training step, for "
+            "any ONNX runtime.",
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Publish the newest run of a recipe as the next version."""
     from exporter import tables
-    from exporter.release import release
+    from exporter.release import release, release_train_step
     from trainer.config import Recipe
 
-    published = release(Recipe.read(recipe))
+    if train_step:
+        written = release_train_step(Recipe.read(recipe), checkpoint)
+        if json:
+            print_json(written.to_json())
+        else:
+            tables.show_train_step(_console(), written)
+        return
+    published = release(Recipe.read(recipe), checkpoint)
     if json:
         worst = published.verification.largest
         print_json(

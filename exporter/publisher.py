@@ -117,7 +117,7 @@ def _fill(
         spec.name: np.asarray(getattr(array, "_data", array))
         for spec, array in zip(signature.inputs, arrays, strict=True)
     }
-    with writer.inference(module):
+    with writer.switched(module, training=False):
         verification = verify(file, _answers(module, options.get("head")), inputs)
     golden = {
         spec.name: inputs[spec.name][:GOLDEN_ROWS] if spec.has_batch else inputs[spec.name]

@@ -13,6 +13,7 @@ from rich.text import Text
 from exporter.inspection import Inspection
 from exporter.publisher import Published
 from exporter.signature import Signature, TensorSpec
+from exporter.train_step import DISTRIBUTIONS, TrainStep
 from exporter.verification import Verification
 from trainer.terminal import near
 
@@ -72,6 +73,32 @@ def show_published(console: Console, published: Published) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def show_train_step(console: Console, written: TrainStep) -> None:
+    """Where a training step is, and what it takes and gives."""
+    worst = written.verification.largest
+    title = Text.assemble(("wrote ", "green"), (str(near(written.path)), "bold"))
+    console.print(title, soft_wrap=True)
+    fixed = f", and {len(written.fixed)} that stay" if written.fixed else ""
+    inputs = [
+        f"{spec.name} {spec}"
+        + (f", {DISTRIBUTIONS[written.draws[spec.name]]}" if spec.name in written.draws else "")
+        for spec in written.inputs
+    ]
+    proof = (
+        f"ONNX Runtime and the trainer differ by at most {worst.relative:.1e} of the largest value"
+    )
+    rows = [
+        (
+            "state",
+            f"{len(written.state)} tensors that a step replaces{fixed}, as in the checkpoint",
+        ),
+        ("inputs", "\n".join(inputs)),
+        ("outputs", "loss, and <name>.next for each <name> that is replaced"),
+        ("verified", proof),
+    ]
+    console.print(_pairs(rows), soft_wrap=True)
 
 
 def _pairs(rows: list[tuple[str, str]]) -> Text:

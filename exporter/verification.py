@@ -77,7 +77,7 @@ def verify(
     path: str | Path,
     reference: Callable[..., Any] | None = None,
     inputs: Mapping[str, Array] | None = None,
-    batches: Sequence[int] = BATCHES,
+    batches: Sequence[int | None] = BATCHES,
     tolerance: float | None = None,
 ) -> Verification:
     """Check a file with ONNX's own checker, then compare ONNX Runtime with eager operators.
@@ -87,7 +87,7 @@ def verify(
         reference: What the file should compute: a function of Tensors in the order of the inputs, such
             as the Module. Defaults to the file's own graph, run by the trainer's operators.
         inputs: Example rows by input name, repeated to fill a batch. Defaults to random ones.
-        batches: How many rows to try. Defaults to 1, 2, 7 and 64.
+        batches: How many rows to try; `None` gives the inputs as they are. Defaults to 1, 2, 7 and 64.
         tolerance: The largest error relative to the largest value of an output. Defaults to 1e-5 for
             float32, more for less exact dtypes; other dtypes must be equal.
 

@@ -93,7 +93,7 @@ def export(
     metadata = {SIGNATURE: signature.to_json()}
     if lineage is not None:
         metadata[LINEAGE] = json.dumps(lineage)
-    _write(_proto(graph, metadata), Path(path))
+    write(checked(graph, metadata), Path(path))
     return signature
 
 
@@ -130,7 +130,7 @@ def _inference_graph(
             f"dynamic names {', '.join(sorted(unknown))}; the inputs are: {', '.join(inputs)}."
         )
     axes = {f"inputs.{name}": symbols for name, symbols in dynamic.items()}
-    with inference(module):
+    with switched(module, training=False):
         captured = capture(forward, module, inputs, dynamic=axes)
     _check_constant(captured)
     weights = module.named_tensors()
@@ -143,10 +143,10 @@ def _inference_graph(
 
 
 @contextmanager
-def inference(module: Module) -> Iterator[None]:
-    """The module in inference, and each part of it afterwards as it was."""
+def switched(module: Module, training: bool) -> Iterator[None]:
+    """The module in training or in inference, and each part of it afterwards as it was."""
     before = [(part, part.training) for _, part in module.modules()]
-    module.eval()
+    module.train(training)
     try:
         yield
     finally:
@@ -196,7 +196,12 @@ def _default_output(name: str) -> str:
     return f"y{dot}{rest}" if head == "output" else name
 
 
-def _proto(graph: Graph, metadata: Mapping[str, str]) -> onnx.ModelProto:
+def checked(graph: Graph, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """A graph as a model with metadata, which ONNX's own checker has found valid.
+
+    Raises:
+        ExportError: It has no valid form, or is larger than a file can be.
+    """
     size = sum(array.nbytes for array in graph.constants.values())
     if size > _LARGEST:
         raise ExportError(
@@ -211,7 +216,12 @@ def _proto(graph: Graph, metadata: Mapping[str, str]) -> onnx.ModelProto:
     return model
 
 
-def _write(model: onnx.ModelProto, path: Path) -> None:
+def write(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model whole or not at all.
+
+    Raises:
+        ExportError: It cannot be written; what was there before is still there.
+    """
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

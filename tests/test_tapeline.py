@@ -81,6 +81,19 @@ def test_train_export_verify_and_inspect(run: Command) -> None:
     assert "probabilities float32[batch, 2]" in out
 
 
+def test_a_training_step_leaves_as_a_file_and_comes_back(run: Command) -> None:
+    write_model()
+    run("train", "flowers")
+    code, out, err = run("export", "flowers", "--train-step")
+    assert (code, err, out.splitlines()[0]) == (0, "", "wrote flowers/runs/1/train_step.onnx")
+    assert "x float32[batch, 2]" in out
+    code, out, _ = run("export", "flowers", "--train-step", "--json")
+    assert (code, json.loads(out)["state"]["optimizer.step"]) == (0, "optimizer.step.next")
+    code, out, _ = run("export", "flowers", "--checkpoint", "flowers/runs/1/checkpoint.safetensors")
+    assert (code, out.splitlines()[0]) == (0, "published flowers/1")
+    check_sentence(run("export", "flowers", "--checkpoint", "none"), "There is no checkpoint none")
+
+
 def test_json_is_one_line_that_a_program_reads(run: Command) -> None:
     write_model()
     results = {}
