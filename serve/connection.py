@@ -11,17 +11,23 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from serve import eager
 from serve.protocols.http import Receive, Scope, Send
+from serve.reply import Reply
 from serve.tensors import dumps
 
 MAX_HEAD_BYTES = 64 * 2**10
+
+# Nothing that answers these asks for its task before it waits; FastAPI does.
+_EAGER = (b"/v1/", b"/v2/")
 
 
 class Connection(HttpToolsProtocol):
     """Reads requests and sends answers.
 
     What uvicorn lacks: a limit on the size of a request's head, an end to requests that never
-    become complete, to work whose client is gone, and errors in the form of all others.
+    become complete, to work whose client is gone, and errors in the form of all others. A request
+    that came as a whole is answered at once, without a task or a timer of its own.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -30,6 +36,9 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._last = False
+        self._parsing = False
+        self._begun: tuple[RequestResponseCycle, Any] | None = None
+        self._idle_since = 0.0  # matters only between two requests
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,7 +59,13 @@ class Connection(HttpToolsProtocol):
             self._since = self.loop.time()
         if self._in_head:
             self._head_bytes += len(data)
+        self._parsing = True
         super().data_received(data)
+        self._parsing = False
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            if not self.transport.is_closing():
+                self._start(*begun, whole=not begun[0].more_body)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self.refuse(431, f"The head of a request may have {MAX_HEAD_BYTES} bytes.")
 
@@ -80,8 +95,24 @@ class Connection(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def expire(self, head_seconds: float, body_seconds: float) -> None:
-        """Give up a request that takes longer to arrive than this."""
+    def on_response_complete(self) -> None:
+        """The request is answered: turn to the next one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
+
+    def expire(self, head_seconds: float, body_seconds: float, idle_seconds: float) -> None:
+        """Give up a request that takes longer to arrive than this, or a client that has none."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        if self._since is None and answered:
+            if self.loop.time() >= self._idle_since + idle_seconds:
+                self.transport.close()
+            return
         limit, part = (head_seconds, "head") if self._in_head else (body_seconds, "body")
         if self._since is None or self.pipeline or self.loop.time() < self._since + limit:
             return
@@ -106,13 +137,27 @@ class Connection(HttpToolsProtocol):
         self.refuse(400, msg)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if self._parsing:  # what else has come belongs to this request, or waits for its answer
+            self._begun = cycle, app
+        else:
+            self._start(cycle, app, whole=False)
+
+    def _start(self, cycle: RequestResponseCycle, app: Any, whole: bool) -> None:
+        """Answer a request: at once, if all of it is there."""
+        reply = Reply(cycle)
+
+        async def answer(scope: Scope, receive: Receive, _send: Send) -> None:
             try:
-                await app(scope, receive, send)
+                await app(scope, receive, reply.send)
             except asyncio.CancelledError:
                 if not cycle.disconnected:
                     raise
 
-        self._task = self.loop.create_task(cycle.run_asgi(answer))  # type: ignore[arg-type]
-        self._task.add_done_callback(self.tasks.discard)
-        self.tasks.add(self._task)
+        work = cycle.run_asgi(answer)  # type: ignore[arg-type]
+        if whole and cycle.scope["raw_path"].startswith(_EAGER):
+            self._task = eager.start(self.loop, work)
+        else:
+            self._task = self.loop.create_task(work)
+        if self._task is not None:
+            self._task.add_done_callback(self.tasks.discard)
+            self.tasks.add(self._task)

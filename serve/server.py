@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
         settings = self.app.settings
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
-                connection.expire(settings.head_timeout, settings.body_timeout)
+                connection.expire(settings.head_timeout, settings.body_timeout, KEEP_ALIVE)
         return await super().on_tick(counter) or time.monotonic() >= self._exit_at
 
 

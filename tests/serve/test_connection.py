@@ -1,15 +1,22 @@
 """Clients that misbehave, on bare sockets."""
 
+import asyncio
 import gzip
 import json
+import re
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
+from serve.connection import Connection
 from tests.serve import models
 from tests.serve.process import PATIENCE, Client, Server, wait_until
 from tests.serve.test_metrics import count
@@ -150,3 +157,60 @@ def test_deadline_and_full_queue_have_their_codes(impatient: Server) -> None:
         assert sock.recv(65536).startswith(b"HTTP/1.1 504 ")
         sock.close()
     client.close()
+
+
+def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
+    numbers = range(1000)
+    requests = []
+    for number in numbers:
+        body = b'{"instances": [%d]}' % number
+        requests.append(PREDICT + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        if number == 500:  # answered by a task, not at once
+            requests.append(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+    requests.append(b"GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = talk(server, b"".join(requests))
+    found = re.findall(rb'"predictions":\[([\d.]+)\]|("live"|<title>)', answer)
+    values = [float(value) for value, _ in found if value]
+    assert values == [number / 2 + 2 for number in numbers]
+    assert [index for index, (value, _) in enumerate(found) if not value] == [501, 1001]
+
+
+def test_a_request_in_pieces_is_the_same_request(server: Server) -> None:
+    request = post(b'{"instances": [1, 2]}')
+    for cut in (10, len(request) - 25, len(request) - 1):
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+            sock.sendall(request[:cut])
+            time.sleep(0.02)
+            sock.sendall(request[cut:])
+            answer = b"".join(iter(lambda sock=sock: sock.recv(65536), b""))
+        assert answer.endswith(b'{"predictions":[2.5,3.0]}')
+
+
+def test_a_client_without_requests_is_left_in_time() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def main() -> None:
+        config = uvicorn.Config(app, http=Connection, log_config=None)
+        config.load()
+        made: list[Connection] = []
+
+        def connect() -> Connection:
+            made.append(Connection(config, ServerState(), {}))
+            return made[0]
+
+        server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for path in (b"/v2/x", b"/other"):
+            writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+            assert await reader.readuntil(b"{}")
+            made[0].expire(10, 10, idle_seconds=10)
+        made[0].expire(10, 10, idle_seconds=0)
+        assert await reader.read() == b""
+        writer.close()
+        server.close()
+
+    asyncio.run(main())
