@@ -63,7 +63,7 @@ class ServeApplication(FastAPI):
         )
         self.metrics = Metrics()
         self.metrics.registry.register(States(self.manager))
-        statistics = Statistics()
+        statistics = Statistics(self.inference)
         self.metrics.registry.register(
             ForeignMetrics(self.manager, self.inference, statistics, self.metrics.latencies)
         )

@@ -21,13 +21,13 @@ from serve.batching import (
     join,
     key_of,
     padded_size,
-    rows_in,
     rows_of,
     split,
     take,
 )
 from serve.budget import ThreadBudget
 from serve.errors import DeadlineExceeded, ServeError, TooManyRequests, Unavailable
+from serve.executions import rows_in
 from serve.servable import Feeds, Run, Servable
 
 Outputs = dict[str, Any]
@@ -53,6 +53,8 @@ class _Request:
     Attributes:
         rows: How many examples it has, counted as 1 where it cannot be joined with others.
         key: What those have that it can be joined with; None where there are none.
+        queued: When it came here, by `time.perf_counter`.
+        priority: It stands behind all whose number is not higher.
     """
 
     servable: Servable
@@ -61,7 +63,8 @@ class _Request:
     rows: int
     key: Key | None
     done: asyncio.Future[Outputs]
-    arrived: float
+    queued: float
+    priority: float
     batch: _Batch | None = None
 
 
@@ -75,8 +78,6 @@ class Totals:
         rows: How many examples they had.
         padding: How many examples were added to fill up batches.
         waited: The seconds that requests waited, summed up.
-        sizes: By the number of examples of a run, its padding included: how many there were and
-            the seconds they took.
     """
 
     runs: int = 0
@@ -84,7 +85,6 @@ class Totals:
     rows: int = 0
     padding: int = 0
     waited: float = 0.0
-    sizes: dict[int, tuple[int, float]] = field(default_factory=dict)
 
 
 class Batcher:
@@ -128,6 +128,7 @@ class Batcher:
         names: Sequence[str] | None,
         arrived: float,
         limit: float,
+        priority: int = 0,
     ) -> Outputs:
         """Compute a servable's outputs once it is this request's turn.
 
@@ -137,6 +138,7 @@ class Batcher:
             names: The outputs to compute; None for all.
             arrived: When the request was complete, by `time.perf_counter`.
             limit: Seconds from then on after which it is given up.
+            priority: 1 goes before 2, and so on; 0 after those. Defaults to 0.
 
         Raises:
             InvalidArgument: The model cannot take these inputs.
@@ -145,8 +147,8 @@ class Batcher:
             Unavailable: The server is stopping.
         """
         self._admit()
-        requests = self._requests(servable, feeds, names, arrived)
-        self._queue.extend(requests)
+        requests = self._requests(servable, feeds, names, priority or math.inf)
+        self._enqueue(requests)
         if self._rows() >= self.policy.max_batch_size:
             self._full.set()
         if len(self._workers) < self._parallel:
@@ -185,13 +187,13 @@ class Batcher:
             )
 
     def _requests(
-        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None, arrived: float
+        self, servable: Servable, feeds: Feeds, names: Sequence[str] | None, priority: float
     ) -> list[_Request]:
         """A request, in parts where it is larger than a batch may be."""
         limit, signature = self.policy.max_batch_size, servable.signature
         rows = rows_of(feeds, signature) if self._joins else None
         parts = [feeds] if rows is None or rows <= limit else split(feeds, rows, limit)
-        loop = asyncio.get_running_loop()
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
         return [
             _Request(
                 servable,
@@ -200,10 +202,22 @@ class Batcher:
                 rows_in(part),
                 None if rows is None else key_of(part, signature, self.policy.pad_lengths),
                 loop.create_future(),
-                arrived,
+                now,
+                priority,
             )
             for part in parts
         ]
+
+    def _enqueue(self, requests: Sequence[_Request]) -> None:
+        """Put the parts of a request in, behind all that go first."""
+        place = len(self._queue)
+        while place and self._queue[place - 1].priority > requests[0].priority:
+            place -= 1
+        if place == len(self._queue):
+            self._queue.extend(requests)
+        else:
+            for request in reversed(requests):
+                self._queue.insert(place, request)
 
     def _rows(self) -> int:
         return sum(request.rows for request in self._queue)
@@ -250,7 +264,7 @@ class Batcher:
         """Give a batch its time to become complete."""
         if not self._joins or not self.policy.delay or not self._queue:
             return
-        left = self._queue[0].arrived + self.policy.delay - time.perf_counter()
+        left = self._queue[0].queued + self.policy.delay - time.perf_counter()
         if left <= 0 or self._rows() >= self.policy.max_batch_size:
             return
         self._full.clear()
@@ -301,10 +315,8 @@ class Batcher:
         totals.runs += 1
         totals.requests += len(requests)
         totals.rows += rows
-        totals.waited += sum(start - request.arrived for request in requests)
+        totals.waited += sum(start - request.queued for request in requests)
         totals.padding += size - rows
-        runs, spent = totals.sizes.get(size, (0, 0.0))
-        totals.sizes[size] = runs + 1, spent + seconds
 
     def _run(self, requests: Sequence[_Request], run: Run) -> list[Outputs | Exception]:
         """Compute on a thread; what cannot be computed together is computed one by one."""

@@ -64,11 +64,6 @@ def batch_symbol(signature: Signature) -> str | None:
     return symbol if isinstance(symbol, str) else None
 
 
-def rows_in(feeds: Feeds) -> int:
-    """How many examples a request has, at the most, whatever its model makes of them."""
-    return max((len(array) for array in feeds.values() if array.ndim), default=1)
-
-
 def rows_of(feeds: Feeds, signature: Signature) -> int | None:
     """How many examples a request has; None where it cannot be joined with others."""
     symbol = batch_symbol(signature)

@@ -16,6 +16,10 @@ class InvalidArgument(ServeError):
     status = 400
 
 
+class RunFailed(InvalidArgument):
+    """The model itself could not compute what was asked."""
+
+
 class Forbidden(ServeError):
     """The server was not started to allow this, or not for this key."""
 

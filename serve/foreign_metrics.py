@@ -114,25 +114,28 @@ class ForeignMetrics(Collector):
                 continue
             try:
                 with self.manager.handle(model, view.version) as handle:
-                    queue = self.inference.queue_of(handle.servable)
+                    servable = handle.servable
             except NotFound:  # unloaded in this moment
                 continue
-            counts = self.statistics.of(model, view.version)
+            queue = self.inference.queue_of(servable)
+            counts = self.statistics.of(servable)
             microseconds = [time / 1000 for time in counts.times]
-            queued = queue.totals.requests if queue else 0
+            waited = self.statistics.waited(servable) / 1000
             values = {
                 "request_success": counts.succeeded,
-                "request_failure": counts.failed,
                 "count": counts.rows,
-                "exec_count": counts.succeeded + (queue.totals.runs - queued if queue else 0),
+                "exec_count": servable.executions.runs(),
                 "pending_request_count": queue.waiting if queue else 0,
                 "request_duration_us": sum(counts.nanoseconds) / 1000,
-                "queue_duration_us": queue.totals.waited * 1e6 if queue else 0,
+                "queue_duration_us": waited,
                 "compute_input_duration_us": microseconds[0],
-                "compute_infer_duration_us": microseconds[1],
+                "compute_infer_duration_us": max(0, microseconds[1] - waited),
                 "compute_output_duration_us": microseconds[2],
             }
             labels = {"model": model, "version": str(view.version)}
+            for reason, number in counts.failed.items():
+                failure = triton["request_failure"]
+                failure.add_sample(failure.name, {**labels, "reason": reason}, number)
             for name, value in values.items():
                 triton[name].add_sample(triton[name].name, labels, value)
             waiting.add_metric(list(labels.values()), queue.waiting if queue else 0)
@@ -150,6 +153,6 @@ _TRITON = (
     ("request_duration_us", "Microseconds of all requests."),
     ("queue_duration_us", "Microseconds that requests waited."),
     ("compute_input_duration_us", "Microseconds spent on reading inputs."),
-    ("compute_infer_duration_us", "Microseconds spent on computing, waiting included."),
+    ("compute_infer_duration_us", "Microseconds spent on computing."),
     ("compute_output_duration_us", "Microseconds spent on writing outputs."),
 )

@@ -9,9 +9,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from serve.batcher import Batcher
-from serve.batching import Batching, rows_in
+from serve.batching import Batching
 from serve.budget import ThreadBudget
 from serve.errors import InvalidArgument
+from serve.executions import rows_in
 from serve.servable import QUICK, Feeds, Servable
 from serve.signature import Signature
 from serve.tensors import describe
@@ -43,6 +44,7 @@ class Inference:
         names: Sequence[str] | None = None,
         arrived: float | None = None,
         timeout: float | None = None,
+        priority: int = 0,
     ) -> dict[str, Any]:
         """Compute a servable's outputs by name.
 
@@ -53,6 +55,7 @@ class Inference:
             arrived: When the request was complete, by `time.perf_counter`. Defaults to now.
             timeout: Seconds from then on that its client waits. Defaults to the server's limit,
                 and is never longer.
+            priority: 1 goes before 2, and so on; 0 after those. Defaults to 0.
 
         Raises:
             InvalidArgument: The inputs do not fit the model.
@@ -65,7 +68,7 @@ class Inference:
             return servable.run(feeds, names)
         limit = self.deadline if timeout is None else min(timeout, self.deadline)
         arrived = time.perf_counter() if arrived is None else arrived
-        return await self._batcher(servable).run(servable, feeds, names, arrived, limit)
+        return await self._batcher(servable).run(servable, feeds, names, arrived, limit, priority)
 
     def close(self) -> None:
         """End what still runs, and wait until it has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serve import warmup
+from serve.executions import Executions
 from serve.models_config import ModelConfig
 from serve.policy import VersionPolicy
 from serve.probe import Probe
@@ -52,6 +53,7 @@ class Loader:
             config.session,
         )
         warmup.replay(servable, candidate.path)
+        servable.executions = Executions()  # from now on they are for clients
         return servable
 
     def close(self) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import onnxruntime
 
 from serve import golden
-from serve.errors import InvalidArgument, LoadError, Unavailable
+from serve.errors import InvalidArgument, LoadError, RunFailed, Unavailable
+from serve.executions import Executions, rows_in
 from serve.manifest import Manifest
 from serve.models_config import CUDA_OPTIONS, Device, SessionOptions
 from serve.signature import Signature
@@ -60,6 +61,7 @@ class Servable:
         signature: Its inputs and outputs.
         threads: How many threads compute one run.
         seconds: How long one example took when it was loaded; infinite where that is unknown.
+        executions: How often it was run for somebody.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Servable:
         self.signature = signature
         self.threads = threads
         self.seconds = seconds
+        self.executions = Executions()
         self._session = session
         self._names = [spec.name for spec in signature.outputs]
         self._bits = {
@@ -91,17 +94,19 @@ class Servable:
             run: Lets someone else end this run.
 
         Raises:
-            InvalidArgument: The model cannot take these inputs.
+            RunFailed: The model cannot take these inputs.
             Unavailable: The run was ended from outside.
         """
         names = self._names if names is None else names
+        start = time.perf_counter_ns()
         try:
             compute = self._run_bits if self._bits else self._session.run
             values = compute(names, feeds, None if run is None else run.options)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             if run is not None and run.cancelled:
                 raise Unavailable("The run was ended.") from error
-            raise InvalidArgument(_sentence(error)) from error
+            raise RunFailed(_sentence(error)) from error
+        self.executions.add(rows_in(feeds), time.perf_counter_ns() - start)
         return dict(zip(names, values, strict=True))
 
     def _run_bits(

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
+from weakref import WeakKeyDictionary
 
-import numpy as np
-
+from serve.errors import DeadlineExceeded, RunFailed, TooManyRequests
+from serve.executions import Executions
+from serve.infer import Inference
 from serve.manager import Handle
+from serve.servable import Servable
 
-_PHASES = ("compute_input", "compute_infer", "compute_output")
+# What Triton's metrics tell about failures: given up before their turn, given up by their
+# client, failed in the model, failed in all other ways.
+Reason = Literal["REJECTED", "CANCELED", "BACKEND", "OTHER"]
 
 
 class Statistics:
-    """The counts of all versions that were asked, by whatever protocol."""
+    """The counts of all loaded versions, by whatever protocol they are asked.
 
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, int], Counts] = {}
+    Args:
+        inference: Knows how long requests waited.
+    """
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self._counts: WeakKeyDictionary[Servable, Counts] = WeakKeyDictionary()
 
     def watch(self, handle: Handle) -> Watch:
         """Count and time what is done in this `with` block as one request to a version."""
-        return Watch(self.of(handle.model, handle.version))
+        return Watch(self.of(handle.servable))
 
-    def of(self, model: str, version: int) -> Counts:
-        """The counts of a version; all zero where it was never asked."""
-        counts = self._counts.get((model, version))
+    def of(self, servable: Servable) -> Counts:
+        """The counts of a version since it was loaded; all zero where it was never asked."""
+        counts = self._counts.get(servable)
         if counts is None:
-            counts = self._counts[model, version] = Counts()
+            counts = self._counts[servable] = Counts()
         return counts
+
+    def waited(self, servable: Servable) -> int:
+        """The nanoseconds that requests to a version waited for their turn."""
+        queue = self._inference.queue_of(servable)
+        return round(queue.totals.waited * 1e9) if queue else 0
+
+    def write(self, handle: Handle) -> dict[str, Any]:
+        """The entry of a version in "model_stats"."""
+        servable = handle.servable
+        entry = self.of(servable).write(servable.executions, self.waited(servable))
+        return {"name": handle.model, "version": str(handle.version), **entry}
 
 
 class Counts:
@@ -38,33 +59,46 @@ class Counts:
     __slots__ = ("failed", "last", "nanoseconds", "rows", "succeeded", "times")
 
     def __init__(self) -> None:
-        self.succeeded = self.failed = self.rows = self.last = 0
+        self.succeeded = self.rows = self.last = 0
+        self.failed: dict[Reason, int] = dict.fromkeys(get_args(Reason), 0)
         self.nanoseconds = [0, 0]  # of what succeeded, of what failed
-        self.times = [0] * len(_PHASES)
+        self.times = [0, 0, 0]  # of reading, of waiting and computing, of writing
 
-    def write(self, model: str, version: int) -> dict[str, Any]:
-        """The entry of a version in "model_stats"."""
+    def write(self, executions: Executions, waited: int) -> dict[str, Any]:
+        """The figures of the statistics extension.
+
+        Args:
+            executions: The runs that these requests were computed in.
+            waited: The nanoseconds that they waited for them.
+        """
         done = self.succeeded
+        reading, computing, writing = self.times
+        sizes = executions.by_size()
         durations = {
             "success": _duration(done, self.nanoseconds[0]),
-            "fail": _duration(self.failed, self.nanoseconds[1]),
-            "queue": _duration(done, 0),
-            **{
-                phase: _duration(done, time)
-                for phase, time in zip(_PHASES, self.times, strict=True)
-            },
+            "fail": _duration(sum(self.failed.values()), self.nanoseconds[1]),
+            "queue": _duration(done, waited),
+            "compute_input": _duration(done, reading),
+            "compute_infer": _duration(done, max(0, computing - waited)),
+            "compute_output": _duration(done, writing),
             "cache_hit": _duration(0, 0),
             "cache_miss": _duration(0, 0),
         }
         return {
-            "name": model,
-            "version": str(version),
             "last_inference": self.last,
             "inference_count": self.rows,
-            "execution_count": done,
+            "execution_count": executions.runs(),
             "inference_stats": durations,
             "response_stats": {},
-            "batch_stats": [],
+            "batch_stats": [
+                {
+                    "batch_size": size,
+                    "compute_input": _duration(runs, 0),  # each request is read by itself
+                    "compute_infer": _duration(runs, nanoseconds),
+                    "compute_output": _duration(runs, 0),
+                }
+                for size, (runs, nanoseconds) in sizes.items()
+            ],
             "memory_usage": [],
         }
 
@@ -102,7 +136,7 @@ class Watch:
         counts = self._counts
         counts.nanoseconds[error is not None] += end - self._start
         if error is not None:
-            counts.failed += 1
+            counts.failed[_reason(error)] += 1
             return
         counts.succeeded += 1
         counts.rows += self.rows
@@ -113,9 +147,12 @@ class Watch:
             begin = lap
 
 
-def rows_of(feeds: Mapping[str, np.ndarray[Any, Any]]) -> int:
-    """How many examples a request has, at the most."""
-    return max((array.shape[0] for array in feeds.values() if array.ndim), default=1)
+def _reason(error: BaseException) -> Reason:
+    if isinstance(error, asyncio.CancelledError):
+        return "CANCELED"
+    if isinstance(error, TooManyRequests | DeadlineExceeded):
+        return "REJECTED"
+    return "BACKEND" if isinstance(error, RunFailed) else "OTHER"
 
 
 def _duration(count: int, nanoseconds: int) -> dict[str, int]:

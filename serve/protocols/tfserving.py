@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from serve.errors import InvalidArgument, NotFound
+from serve.executions import rows_in
 from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
@@ -27,7 +28,7 @@ from serve.protocols.http import (
     read_version,
     respond,
 )
-from serve.protocols.statistics import Statistics, Watch, rows_of
+from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.tfserving_tensors import (
     read_columns,
     read_rows,
@@ -114,7 +115,7 @@ class TFServing:
         self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None
     ) -> dict[str, Any]:
         watch.lap()
-        watch.rows = rows_of(feeds)
+        watch.rows = rows_in(feeds)
         outputs = await self.inference.run(handle.servable, feeds, names, watch.arrived)
         watch.lap()
         return outputs

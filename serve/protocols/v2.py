@@ -9,11 +9,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
 from serve import __version__
 from serve.errors import Forbidden, InvalidArgument, MethodNotAllowed, NotFound, Unimplemented
+from serve.executions import rows_in
 from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
@@ -29,9 +31,17 @@ from serve.protocols.http import (
     respond,
 )
 from serve.protocols.sequences import parts_of
-from serve.protocols.statistics import Statistics, Watch, rows_of
+from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.v2_management import LogSettings, config, index
-from serve.protocols.v2_tensors import Wanted, read_inputs, read_raw, read_wanted, write_outputs
+from serve.protocols.v2_tensors import (
+    Order,
+    Wanted,
+    read_inputs,
+    read_order,
+    read_raw,
+    read_wanted,
+    write_outputs,
+)
 from serve.tensors import TensorSpec, loads
 
 _MODEL = re.compile(
@@ -156,7 +166,11 @@ class V2:
         available = [v.version for v in states if v.state is State.AVAILABLE]
         if not available and version is not None:
             raise NotFound(f"Could not find version {version} of model {model}")
-        return [self.statistics.of(model, v).write(model, v) for v in sorted(available)]
+        entries = []
+        for number in sorted(available):
+            with suppress(NotFound), self.manager.handle(model, number) as handle:
+                entries.append(self.statistics.write(handle))  # unless unloaded in this moment
+        return entries
 
     def _all_statistics(self) -> Answer:
         stats = [entry for model in self.manager.models() for entry in self._statistics(model)]
@@ -221,6 +235,7 @@ class V2:
         if length is None:
             feeds = read_raw(body, signature)
             wanted = [Wanted(spec, binary=True) for spec in signature.outputs]
+            order = Order()
         else:
             request = loads(body if length == len(body) else body[:length])
             if type(request) is not dict:
@@ -232,10 +247,13 @@ class V2:
                 answer["id"] = identifier
             feeds = read_inputs(request, memoryview(body)[length:], signature)
             wanted = read_wanted(request, signature)
+            order = read_order(request)
         watch.lap()
-        watch.rows = rows_of(feeds)
+        watch.rows = rows_in(feeds)
         names = [want.spec.name for want in wanted]
-        outputs = await self.inference.run(servable, feeds, names, watch.arrived)
+        outputs = await self.inference.run(
+            servable, feeds, names, watch.arrived, order.timeout, order.priority
+        )
         watch.lap()
         answer["outputs"], tensors = write_outputs(wanted, outputs, signature)
         return Answer(answer, tensors=tensors)

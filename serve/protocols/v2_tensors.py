@@ -34,6 +34,19 @@ class Wanted:
     classes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """When a request wants its turn.
+
+    Attributes:
+        timeout: Seconds after its arrival from which on it wants no answer; None for no such.
+        priority: 1 goes before 2, and so on; 0 after those.
+    """
+
+    timeout: float | None = None
+    priority: int = 0
+
+
 def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signature) -> Arrays:
     """Make inputs by name of a request's "inputs".
 
@@ -123,6 +136,20 @@ def read_wanted(request: Mapping[str, Any], signature: Signature) -> list[Wanted
         as_bytes = parameter(output, "binary_data", bool, default)
         wanted.append(Wanted(signature.output[name], as_bytes, classes))
     return wanted
+
+
+def read_order(request: Mapping[str, Any]) -> Order:
+    """When a request wants its turn, by its parameters "timeout", in microseconds, and "priority".
+
+    Raises:
+        InvalidArgument: One is not a number from 0 on.
+    """
+    if "parameters" not in request:
+        return Order()
+    timeout, priority = (parameter(request, name, int, 0) for name in ("timeout", "priority"))
+    if min(timeout, priority) < 0:
+        raise InvalidArgument("The parameters 'timeout' and 'priority' must not be negative.")
+    return Order(timeout / 1e6 or None, priority)
 
 
 def write_outputs(

@@ -78,6 +78,26 @@ def test_requests_that_arrive_together_are_one_run(opened: Any) -> None:
     with inference() as made:
         assert ask(made, servable, [2], [4, 6], [8]) == [[3], [4, 5], [6]]
     assert servable.seen == [(4,)]
+    runs, nanoseconds = servable.executions.by_size()[4]
+    assert runs == 1
+    assert nanoseconds > 0
+
+
+def test_lower_numbers_go_first_and_equals_in_their_order(opened: Any) -> None:
+    servable = opened(models.HALF_PLUS_TWO)
+
+    async def main(made: Inference) -> None:
+        orders = [(1, 0), (2, 2), (3, 1), (4, 2), (5, 0)]
+        await asyncio.gather(
+            *(
+                made.run(servable, {"x": np.ones(rows, np.float32)}, priority=priority)
+                for rows, priority in orders
+            )
+        )
+
+    with inference(enabled=False) as made:
+        asyncio.run(main(made))
+    assert servable.seen == [(3,), (2,), (4,), (1,), (5,)]
 
 
 def test_without_batching_each_is_a_run(opened: Any) -> None:
@@ -103,8 +123,7 @@ def test_batches_are_padded_to_allowed_sizes(opened: Any) -> None:
         assert queue is not None
         assert (queue.totals.runs, queue.totals.requests, queue.totals.rows) == (2, 3, 4)
         assert queue.totals.padding == 4
-        (size,) = queue.totals.sizes
-        assert (size, queue.totals.sizes[size][0]) == (4, 2)
+        assert servable.executions.by_size()[4][0] == 2
     assert servable.seen == [(4,), (4,)]
 
 

@@ -112,6 +112,25 @@ def test_triton_s_names_count_and_time(client: Client) -> None:
     assert duration > 0
 
 
+def test_failures_have_triton_s_reasons(client: Client) -> None:
+    def now(reason: str) -> float:
+        name = "nv_inference_request_failure"
+        return sum(values(client, name, version="1", reason=reason))
+
+    def grown(reason: str, path: str, body: Any) -> float:
+        before = now(reason)
+        client.post(path, body)
+        return now(reason) - before
+
+    assert now("CANCELED") >= 0
+    assert grown("OTHER", "/v2/models/linear/infer", {}) == 1
+    unequal = {"inputs": {"a": [1, 2], "b": [1, 2, 3]}}
+    assert grown("BACKEND", "/v1/models/sum_and_difference:predict", unequal) == 1
+    rounds = {"name": "rounds", "shape": [], "datatype": "INT64", "data": [2**40]}
+    impatient = {"inputs": [rounds], "parameters": {"timeout": 1000}}
+    assert grown("REJECTED", "/v2/models/slow/infer", impatient) == 1
+
+
 def test_the_labels_of_a_version_end_with_it(tmp_path: Path) -> None:
     models.publish(tmp_path, "m", 1, models.HALF_PLUS_TWO)
     with Server(tmp_path) as server:
@@ -123,5 +142,6 @@ def test_the_labels_of_a_version_end_with_it(tmp_path: Path) -> None:
         wait_until(lambda: not client.is_available("m", 1), "version 1 is gone")
         client.predict("m", [1])
         assert (count(client, "m", "1"), count(client, "m", "2")) == (0, 1)
+        assert values(client, "nv_inference_exec_count", model="m") == [1]  # none while loading
         assert values(client, "nv_inference_count", version="1") == []
         client.close()

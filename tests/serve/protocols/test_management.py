@@ -72,6 +72,20 @@ def test_statistics_count_both_protocols(client: Client) -> None:
     assert sum(parts) == grown("success", "ns")
     assert statistics(client, "/v2/models/stats") == after
 
+    def runs(entry: Any) -> dict[int, int]:
+        return {b["batch_size"]: b["compute_infer"]["count"] for b in entry["batch_stats"]}
+
+    assert {size: runs(after)[size] - runs(before).get(size, 0) for size in (1, 2)} == {1: 1, 2: 1}
+    assert sum(b["compute_infer"]["ns"] for b in after["batch_stats"]) > 0
+
+
+def test_statistics_tell_waiting_from_computing(client: Client) -> None:
+    assert client.post("/v1/models/slow:predict", {"inputs": 100})[0] == 200
+    (entry,) = client.get("/v2/models/slow/stats")[1]["model_stats"]
+    times = {kind: entry["inference_stats"][kind]["ns"] for kind in ("queue", "compute_infer")}
+    assert min(times.values()) > 0
+    assert sum(times.values()) < entry["inference_stats"]["success"]["ns"]
+
 
 def test_statistics_are_of_versions_that_can_be_asked(client: Client) -> None:
     assert client.get("/v2/models/linear/versions/2/stats")[0] == 404

@@ -156,7 +156,20 @@ def test_wrong_methods_are_405_and_unknown_paths_404_in_json(client: Client) -> 
 
 
 def test_parameters_without_a_meaning_here_are_ignored(client: Client) -> None:
-    parameters = {"sequence_id": 7, "sequence_start": True, "priority": 1, "mine": "x"}
+    parameters = {"sequence_id": 7, "sequence_start": True, "mine": "x"}
     x = {**X, "parameters": {"mine": 1.5}}
     assert infer(client, "linear", x, parameters=parameters)[0] == 200
     assert "'parameters' must be an object" in refused(client, "linear", X, parameters=[1])
+
+
+def test_a_request_may_have_a_timeout_and_a_priority(client: Client) -> None:
+    rounds = {"name": "rounds", "shape": [], "datatype": "INT64", "data": [2**40]}
+    status, answer = infer(client, "slow", rounds, parameters={"timeout": 50_000})
+    assert (status, answer["error"]) == (
+        504,
+        "There was no result within 0.05 seconds, the limit of this request.",
+    )
+    rounds["data"] = [1]
+    assert infer(client, "slow", rounds, parameters={"timeout": 0, "priority": 1})[0] == 200
+    for wrong in ({"timeout": -1}, {"timeout": "1"}, {"priority": -1}, {"priority": 1.5}):
+        assert next(iter(wrong)) in refused(client, "slow", rounds, parameters=wrong)

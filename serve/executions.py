@@ -1,0 +1,50 @@
+"""How often a model was run, and how long that took: counted where it happens, on any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+class Executions:
+    """The runs of one model that succeeded, and their nanoseconds, by the size of the batch.
+
+    Example:
+        >>> executions = Executions()
+        >>> executions.add(rows=4, nanoseconds=500)
+        >>> executions.add(rows=4, nanoseconds=300)
+        >>> executions.by_size()
+        {4: (2, 800)}
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def add(self, rows: int, nanoseconds: int) -> None:
+        """Count one run."""
+        with self._lock:
+            runs, total = self._sizes.get(rows, (0, 0))
+            self._sizes[rows] = runs + 1, total + nanoseconds
+
+    def by_size(self) -> dict[int, tuple[int, int]]:
+        """Runs and nanoseconds by the number of examples, in its order."""
+        with self._lock:
+            return dict(sorted(self._sizes.items()))
+
+    def runs(self) -> int:
+        """The number of all runs."""
+        return sum(runs for runs, _ in self.by_size().values())
+
+
+def rows_in(feeds: Mapping[str, np.ndarray[Any, Any]]) -> int:
+    """How many examples a request has, at the most.
+
+    Example:
+        >>> rows_in({"x": np.zeros((2, 3)), "scale": np.float32(1)})
+        2
+    """
+    return max((array.shape[0] for array in feeds.values() if array.ndim), default=1)
