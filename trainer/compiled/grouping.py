@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.core.mode import mode
 from trainer.core.tensor import Tensor, apply
 from trainer.optim.base import Optimizer
 from trainer.step import Loss, loss_and_gradients
@@ -39,7 +40,8 @@ def joined(tensors: Mapping[str, Tensor], names: list[str]) -> dict[str, Tensor]
     """The same Tensors, those of these names as one vector."""
     if not names:
         return dict(tensors)
-    vector = apply("Concat", *[tensors[name].reshape(-1) for name in names], axis=0)
+    with mode(phase="optimizer"):
+        vector = apply("Concat", *[tensors[name].reshape(-1) for name in names], axis=0)
     return {n: t for n, t in tensors.items() if n not in names} | {GROUP: vector}
 
 

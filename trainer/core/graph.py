@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainer.core.errors import OperatorError
+from trainer.core.mode import Place
 from trainer.core.op import COMPOSITES, find
 from trainer.core.tensor import Array, apply, as_tensor
 
@@ -33,7 +34,7 @@ class Equation:
     outputs: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     domain: str = ""
-    line: tuple[str, int] | None = field(default=None, compare=False)
+    line: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

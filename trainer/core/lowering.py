@@ -12,7 +12,7 @@ import numpy as np
 from trainer.core.dtypes import describe, onnx_code
 from trainer.core.errors import CaptureError
 from trainer.core.graph import Equation, Graph, Value, frozen
-from trainer.core.mode import location
+from trainer.core.mode import Place, location
 from trainer.core.node import Node
 from trainer.core.sizes import Size, fit
 from trainer.core.tensor import Array, Tensor
@@ -87,7 +87,7 @@ class _Lowering:
         self.values: dict[str, Value] = {}
         self.counts: Counter[str] = Counter()
         self.finals = self._final_names()
-        self.line: tuple[str, int] | None = None
+        self.line: Place | None = None
 
     def _final_names(self) -> dict[tuple[Node, int], str]:
         """Results that an operator makes carry the output's name where they are made."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainer.core.mode import Place
 from trainer.core.op import Op
 
 _orders = count()
@@ -38,7 +39,7 @@ class Node:
         attrs: The attributes as given.
         tracked: Whether gradients flow through.
         order: A number that grows with every node, so parents come before children.
-        line: File and line of the user's code, recorded only while capturing or looking for anomalies.
+        line: Where it comes from, recorded only while capturing or looking for anomalies.
         tensor: For a leaf a weak reference to its Tensor, which `backward` gives the gradient.
     """
 
@@ -62,7 +63,7 @@ class Node:
         results: tuple[Any, ...] = (),
         attrs: dict[str, Any] | None = None,
         tracked: bool = True,
-        line: tuple[str, int] | None = None,
+        line: Place | None = None,
         tensor: weakref.ref[Any] | None = None,
     ) -> None:
         self.op, self.parents, self.values, self.results = op, parents, values, results

@@ -149,7 +149,10 @@ def walk(
     with mode(grad=record):
         while nodes:
             node = nodes.pop()
-            if node not in stops:
+            if node not in stops and node.line is not None:
+                with mode(origin=node.line):
+                    _go_back(node, useful, gradients, record or capturing())
+            elif node not in stops:
                 _go_back(node, useful, gradients, record or capturing())
     return [gradients.get(link) for link in asked]
 

@@ -11,7 +11,7 @@ import numpy as np
 from trainer.core.dtypes import describe, is_float, onnx_code
 from trainer.core.errors import CaptureError, GradientError, OperatorError
 from trainer.core.indexing import read_index
-from trainer.core.mode import Mode, capturing, current, location, no_grad, user_line
+from trainer.core.mode import Mode, capturing, current, location, no_grad, place, user_line
 from trainer.core.node import Node, Spec
 from trainer.core.op import COMPOSITES, REGISTRY, Op, find
 
@@ -110,7 +110,7 @@ def _record(
         else tuple([Spec(y.shape, y.dtype) for y in results]),
         attrs,
         tracked,
-        user_line() if mode.capture or mode.anomaly else None,
+        place() if mode.places else None,
     )
 
 

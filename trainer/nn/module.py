@@ -11,7 +11,7 @@ import numpy as np
 from trainer.core import tree
 from trainer.core.dtypes import describe
 from trainer.core.errors import TreeError
-from trainer.core.mode import capturing
+from trainer.core.mode import capturing, current, mode
 from trainer.core.node import Node
 from trainer.core.tensor import Tensor, wrap
 
@@ -82,7 +82,17 @@ class Module(tree.Container):
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
         """Run `forward`."""
-        return self.forward(*inputs, **keywords)
+        now = current.get()
+        if not now.places:
+            return self.forward(*inputs, **keywords)
+        with mode(layer=self._within(now.layer)):
+            return self.forward(*inputs, **keywords)
+
+    def _within(self, around: tuple[str, Module] | None) -> tuple[str, Module]:
+        """This Module with its dotted name, given the Module whose `forward` calls it."""
+        path, module = around or ("", self)
+        own = next((name for name, part in module.modules() if part is self), "")
+        return ".".join(filter(None, (path, own))), self
 
     # The tree.
 

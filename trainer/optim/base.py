@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.core import tree
 from trainer.core.errors import GradientError
-from trainer.core.mode import no_grad
+from trainer.core.mode import mode
 from trainer.core.tensor import Tensor, as_tensor, wrap
 from trainer.nn.module import Module, as_parameter
 
@@ -54,7 +54,7 @@ class Optimizer(ABC):
         Returns:
             The new parameters and the new state.
         """
-        with no_grad():
+        with mode(grad=False, phase="optimizer"):
             step = state["step"] + 1
             rate = as_tensor(lr, np.dtype(np.float64))
             scalars = Scalars(self.scalars(rate, step.cast(np.float64)))

@@ -7,6 +7,7 @@ import operator
 from typing import Any
 
 from trainer.core import tree
+from trainer.core.mode import mode
 from trainer.core.tensor import Tensor, apply
 
 
@@ -20,9 +21,10 @@ def clip_by_global_norm(gradients: Any, limit: float) -> Any:
     Returns:
         A tree of the same form.
     """
-    norm = global_norm(gradients)
-    scale = apply("Min", limit / (norm + 1e-6), 1.0)
-    return tree.map_tree(lambda g: g * scale, gradients)
+    with mode(phase="optimizer"):
+        norm = global_norm(gradients)
+        scale = apply("Min", limit / (norm + 1e-6), 1.0)
+        return tree.map_tree(lambda g: g * scale, gradients)
 
 
 def global_norm(gradients: Any) -> Tensor:
