@@ -36,6 +36,8 @@ AROUND = {
     "RNN": lambda *sizes: Last(nn.RNN(*sizes, batch_first=True)),
 }
 
+EPS = 2.0**-16  # an attribute is a float32: this one holds in float64, too
+
 # Per layer what it is made with, and the shape of a row that it takes.
 LAYERS = {
     "AvgPool2d": ((2,), (2, 6, 6)),
@@ -51,15 +53,15 @@ LAYERS = {
     "GELU": ((), (5,)),
     "GRU": ((3, 4), (5, 3)),
     "GlobalAvgPool2d": ((), (3, 4, 4)),
-    "GroupNorm": ((2, 4), (4, 3, 3)),
+    "GroupNorm": ((2, 4, EPS), (4, 3, 3)),
     "Hardsigmoid": ((), (5,)),
     "Hardswish": ((), (5,)),
-    "InstanceNorm1d": ((2,), (2, 5)),
-    "InstanceNorm2d": ((2, 1e-5, True), (2, 4, 4)),
+    "InstanceNorm1d": ((2, EPS), (2, 5)),
+    "InstanceNorm2d": ((2, EPS, True), (2, 4, 4)),
     "LSTM": ((3, 4), (5, 3)),
     "LastState": ((3, 4), (5, 3)),
-    "LayerNorm": ((5,), (5,)),
-    "LeakyReLU": ((), (5,)),
+    "LayerNorm": ((5, EPS), (5,)),
+    "LeakyReLU": ((0.25,), (5,)),
     "Linear": ((5, 4), (5,)),
     "LogSoftmax": ((), (5,)),
     "MaxPool2d": ((2,), (2, 6, 6)),

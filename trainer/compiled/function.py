@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from trainer import random
-from trainer.compiled.session import session
+from trainer.compiled.passes import optimize
+from trainer.compiled.session import failure, session
 from trainer.core import tree
 from trainer.core.graph import frozen
 from trainer.core.lowering import Axes
@@ -90,7 +91,8 @@ class _Compiled:
             for axis, symbol in symbols.items()
         }
         self.op = Op(f"compiled {function.__name__}", function)
-        self.session = session(captured.graph)
+        self.graph = optimize(captured.graph)
+        self.session = session(self.graph)
 
     def __call__(self, args: tuple[Any, ...], tensors: list[Tensor]) -> Any:
         feeds = {name: t._data for name, t in zip(self.inputs, tensors, strict=True)}
@@ -98,7 +100,10 @@ class _Compiled:
         for drawn in self.draws:
             shape = tuple(n if isinstance(n, int) else n.at(sizes) for n in drawn.shape)
             feeds[drawn.name] = random.sample(drawn.distribution, shape, drawn.dtype)
-        arrays = self.session.run(list(self.outputs.values()), feeds)
+        try:
+            arrays = self.session.run(list(self.outputs.values()), feeds)
+        except Exception as error:  # what the runtime raises has no base class of its own
+            raise failure(self.graph, error) from error
         node = self._node(tensors)
         made = {name: wrap(a, node) for name, a in zip(self.outputs, arrays, strict=True)}
         for arg in args:

@@ -138,8 +138,9 @@ def _changes_nothing(facts: Facts, equation: Equation) -> bool:
         return False
     source, result = equation.inputs[0], equation.outputs[0]
     if op == "Cast":
-        to = equation.attrs["to"]
-        return facts.dtype(source) == (from_code(to) if isinstance(to, int) else np.dtype(to))
+        dtype, to = facts.dtype(source), equation.attrs["to"]
+        # To numpy None is float64.
+        return dtype is not None and dtype == (from_code(to) if isinstance(to, int) else to)
     if op == "Transpose":
         perm = equation.attrs.get("perm")
         return perm is not None and list(perm) == sorted(perm)

@@ -6,7 +6,8 @@ import numpy as np
 
 from trainer import random
 from trainer.compiled.buffers import Buffers
-from trainer.compiled.session import bound, session
+from trainer.compiled.passes import optimize
+from trainer.compiled.session import bound, failure, session
 from trainer.core.tensor import Array
 from trainer.core.trace import Captured
 
@@ -20,7 +21,8 @@ class TrainingProgram:
     """
 
     def __init__(self, captured: Captured, buffers: Buffers) -> None:
-        self._session = session(captured.graph)
+        self._graph = optimize(captured.graph)
+        self._session = session(self._graph)
         self._buffers, self._draws = buffers, captured.draws
         loss = next(value for value in captured.graph.outputs if value.name == "loss")
         self._rate, self._loss = np.zeros((), np.float64), np.zeros((), loss.dtype)
@@ -47,7 +49,10 @@ class TrainingProgram:
             binding.bind_cpu_input(
                 drawn.name, random.sample(drawn.distribution, shape, drawn.dtype)
             )
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # what the runtime raises has no base class of its own
+            raise failure(self._graph, error) from error
         buffers.turn = 1 - buffers.turn
         return float(self._loss)
 
@@ -61,7 +66,8 @@ class ForwardProgram:
     """
 
     def __init__(self, captured: Captured, buffers: Buffers) -> None:
-        self._session = session(captured.graph)
+        self._graph = optimize(captured.graph)
+        self._session = session(self._graph)
         self._buffers = buffers
         self._bindings = []
         for values in buffers.values:
@@ -75,6 +81,9 @@ class ForwardProgram:
         binding = self._bindings[self._buffers.turn]
         binding.bind_cpu_input("x", x)
         binding.bind_output("output")
-        self._session.run_with_iobinding(binding)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # what the runtime raises has no base class of its own
+            raise failure(self._graph, error) from error
         result: Array = binding.copy_outputs_to_cpu()[0]
         return result

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from trainer.compiled.passes import optimize
-from trainer.core.errors import CaptureError
+from trainer.core.errors import CaptureError, OperatorError, TapelineError
 from trainer.core.graph import Graph
 from trainer.core.mode import location
 from trainer.core.proto import to_model
@@ -17,25 +16,33 @@ from trainer.core.tensor import Array
 
 onnxruntime.disable_telemetry_events()
 
+_LOSSY = ["MatMulScaleFusion"]  # it keeps factors of float64 products as float32
 _ALIGNMENT = 64  # bytes: a line of the cache, and what vector instructions like best
 
 
 def session(graph: Graph) -> Any:
-    """A session that runs the graph on the CPU, after all passes.
+    """A session that runs an optimized graph on the CPU.
 
     Raises:
         CaptureError: ONNX Runtime cannot run it; the message names the line of the user's code that
             the operator comes from.
     """
-    optimized = optimize(graph)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(
-            to_model(optimized).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            to_model(graph).SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=_LOSSY if _multiplies_float64(graph) else None,
         )
     except Exception as error:  # what the runtime raises has no base class of its own
-        raise CaptureError(_explained(optimized, str(error))) from error
+        raise failure(graph, error) from error
+
+
+def _multiplies_float64(graph: Graph) -> bool:
+    products = [e.outputs[0] for e in graph.equations if e.op == "MatMul"]
+    return any(n in graph.known and graph.known[n].dtype == np.float64 for n in products)
 
 
 def aligned(array: Array) -> Array:
@@ -52,11 +59,16 @@ def bound(array: Array) -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
-def _explained(graph: Graph, message: str) -> str:
-    """ONNX Runtime's complaint with the line of the operator that it names."""
-    number = re.search(r"name:? ?'?([A-Za-z]+)_(\d+)", message)
+def failure(graph: Graph, error: Exception) -> TapelineError:
+    """ONNX Runtime's complaint about a graph, or a run of it, with the line of the operator it names."""
+    message = " ".join(str(error).split()).rstrip(".")
+    number = re.search(r"[nN]ame:? ?'?([A-Za-z]+)_(\d+)", message)
     place = ""
     if number is not None and int(number[2]) < len(graph.equations):
         place = f"{location(graph.equations[int(number[2])].line)}: "
-    reason = " ".join(message.split()).rstrip(".")
-    return f"{place}ONNX Runtime cannot run this graph: {reason}. It can be run eagerly."
+    stopped = re.search(r"running (\w+) node.* Status Message: (.*)", message)
+    if stopped is not None and "not support" not in message:
+        return OperatorError(f"{place}{stopped[1]} in ONNX Runtime: {stopped[2]}.")
+    return CaptureError(
+        f"{place}ONNX Runtime cannot run this graph: {message}. It can be run eagerly."
+    )

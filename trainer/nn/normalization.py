@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.core.dtypes import onnx_code
 from trainer.core.errors import ConfigError
 from trainer.core.mode import no_grad
 from trainer.core.tensor import Tensor, apply, as_tensor
@@ -153,6 +154,8 @@ class GroupNorm(Module):
             self.bias,
             num_groups=self.groups,
             epsilon=self.eps,
+            # What to compute with: without it, float64 in a graph would pass through float32.
+            stash_type=onnx_code(np.float64 if x.dtype == np.float64 else np.float32),
         )
 
     def extra_repr(self) -> str:

@@ -64,16 +64,20 @@ def layer_normalization(
 
 
 @vjp("LayerNormalization", outputs=3)
-def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis):
+def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis, epsilon):
     g, g_mean, g_inverse = (*gradients, None, None)[:3]
     mean, inverse = y[1], y[2]
     axes = [*range(axis % x.ndim, x.ndim)]
     row, each = x.shape[axes[0] :], 1.0 / prod(x.shape[axes[0] :])
-    standard = (as_dtype(x, mean.dtype) - mean) * inverse
+    if x.dtype == np.float64 and g_mean is None and g_inverse is None:
+        # In a graph the operator gives a mean of float32 only.
+        standard, inverse = standardize(x, axes, epsilon)
+    else:
+        standard = (as_dtype(x, mean.dtype) - mean) * inverse
     terms = []
     if g is not None:
         terms.append(
-            through_standardization(as_dtype(g * scale, mean.dtype), standard, inverse, axes)
+            through_standardization(as_dtype(g * scale, inverse.dtype), standard, inverse, axes)
         )
     # The gradient of this gradient comes through the mean and the deviation, too.
     if g_mean is not None:

@@ -7,6 +7,7 @@ import pytest
 import trainer
 from trainer import nn, optim
 from trainer.compiled import CompiledStep
+from trainer.core.errors import OperatorError
 from trainer.core.proto import to_model
 from trainer.core.tensor import wrap
 from trainer.core.trace import capture
@@ -123,6 +124,17 @@ def test_what_leaks_from_a_loss_is_refused_before_anything_moves() -> None:
     step = CompiledStep(network(), loss, optim.SGD())
     with pytest.raises(trainer.TapelineError, match=r"test_step\.py:\d+: the truth of a bool"):
         step.train(x, y, 0.1)
+
+
+def test_a_batch_that_onnx_runtime_refuses_changes_nothing() -> None:
+    x, y = next(batches(1))
+    step = CompiledStep(network(), nn.cross_entropy, optim.Adam())
+    step.train(x, y, 0.1)
+    before = step.model.state() | step.state()
+    with pytest.raises(OperatorError, match=r"ScatterElements in ONNX Runtime: indices.*idx="):
+        step.train(x, y + 77, 0.1)
+    for name, value in (step.model.state() | step.state()).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
 
 
 def test_compiled_steps_mix_with_reads_writes_checkpoints_and_an_eager_step() -> None:
