@@ -130,10 +130,10 @@ def test_a_batch_that_onnx_runtime_refuses_changes_nothing() -> None:
     x, y = next(batches(1))
     step = CompiledStep(network(), nn.cross_entropy, optim.Adam())
     step.train(x, y, 0.1)
-    before = step.model.state() | step.state()
+    before = step.state() | step.model.state()
     with pytest.raises(OperatorError, match=r"ScatterElements in ONNX Runtime: indices.*idx="):
         step.train(x, y + 77, 0.1)
-    for name, value in (step.model.state() | step.state()).items():
+    for name, value in (step.state() | step.model.state()).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 
 
