@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from serve.admission import Admission
 from serve.batching import (
     Batching,
     Key,
@@ -116,6 +117,8 @@ class Batcher:
         self._threads = threads
         self._seconds = seconds if math.isfinite(seconds) else 0.0
         self._parallel = parallel
+        self._admission = Admission(policy.max_queue, policy.queue_seconds, parallel)
+        self._computed = self._rows_computed = 0
         self._queue: deque[_Request] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._full = asyncio.Event()
@@ -146,7 +149,7 @@ class Batcher:
             DeadlineExceeded: The limit has passed.
             Unavailable: The server is stopping.
         """
-        self._admit()
+        self.admit()
         requests = self._requests(servable, feeds, names, priority or math.inf)
         self._enqueue(requests)
         if self._rows() >= self.policy.max_batch_size:
@@ -177,14 +180,25 @@ class Batcher:
         for run in self.runs:
             run.cancel()
 
-    def _admit(self) -> None:
-        work = self._rows() * self._seconds / self._parallel
-        waiting = len(self._queue)
-        too_long = waiting >= self._parallel and work > self.policy.queue_seconds
-        if waiting >= self.policy.max_queue or too_long:
-            raise TooManyRequests(
-                f"{waiting} requests are waiting for this model: try again later.", work
-            )
+    @property
+    def short(self) -> bool:
+        """Whether this model has an overload, and few may wait."""
+        return self._admission.short
+
+    def admit(self) -> None:
+        """Find room for one more request; in a queue that overflows, first take out the newest.
+
+        Raises:
+            TooManyRequests: There is none.
+        """
+        waiting, work = len(self._queue), self._rows() * self._seconds / self._parallel
+        run = self._seconds * max(1, self._rows_computed)
+        if self._admission.admits(waiting, work, self._computed, run):
+            return
+        refusal = f"{waiting} requests are waiting for this model: try again later."
+        while self.short and len(self._queue) > self._admission.limit(self._computed):
+            self._queue.pop().done.set_exception(TooManyRequests(refusal, work))
+        raise TooManyRequests(refusal, work)
 
     def _requests(
         self, servable: Servable, feeds: Feeds, names: Sequence[str] | None, priority: float
@@ -286,7 +300,10 @@ class Batcher:
         batch = _Batch(len(requests))
         for request in requests:
             request.batch = batch
+        rows = sum(request.rows for request in requests)
         self.runs.add(batch.run)
+        self._computed += len(requests)
+        self._rows_computed += rows
         start = time.perf_counter()
         try:
             results = await asyncio.get_running_loop().run_in_executor(
@@ -297,6 +314,8 @@ class Batcher:
             results = [Unavailable("The server is stopping.")] * len(requests)
         finally:
             self.runs.discard(batch.run)
+            self._computed -= len(requests)
+            self._rows_computed -= rows
         self._report(requests, start)
         for request, result in zip(requests, results, strict=True):
             if request.done.done():

@@ -150,6 +150,9 @@ def serve(
         float | None,
         typer.Option(help="Work of one model, in seconds, that may wait.  [default: 0.3]"),
     ] = None,
+    max_connections: Annotated[
+        int | None, typer.Option(help="Connections at once; one more gets 503.  [default: 4096]")
+    ] = None,
     request_timeout: Annotated[
         float | None,
         typer.Option(help="Seconds after which a request is given up.  [default: 30]"),

@@ -17,21 +17,33 @@ from serve.reply import Reply
 from serve.tensors import dumps
 
 MAX_HEAD_BYTES = 64 * 2**10
+MOST = 4096  # connections
 
 # Nothing that answers these asks for its task before it waits; FastAPI does.
 _EAGER = (b"/v1/", b"/v2/")
+# What may come before the answer, and means nothing to a client that did not ask for it (RFC 9110,
+# 15.2.1). A client that is gone answers it with a reset, so that the next write fails.
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ROUND_TRIP = 0.1  # seconds that a reset may take
 
 
 class Connection(HttpToolsProtocol):
     """Reads requests and sends answers.
 
-    What uvicorn lacks: a limit on the size of a request's head, an end to requests that never
-    become complete, to work whose client is gone, and errors in the form of all others. A request
-    that came as a whole is answered at once, without a task or a timer of its own.
+    What uvicorn lacks: a limit on the size of a request's head and on the number of connections that
+    does not cost those who have one, an end to requests that never become complete, to work whose
+    client is gone, answers for clients that only listen, and errors in the form of all others. A
+    request that came as a whole is answered at once, without a task or a timer of its own.
+
+    Args:
+        args: For uvicorn.
+        most: How many connections there may be; one more is refused.
+        kwargs: For uvicorn.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, most: int = MOST, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._most = most
         self._since: float | None = None  # when the request began that is being read
         self._in_head = True
         self._head_bytes = 0
@@ -42,9 +54,21 @@ class Connection(HttpToolsProtocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Expect a request."""
+        """Expect a request, if there is room for one more client."""
         super().connection_made(transport)
         self._since = self.loop.time()
+        if len(self.connections) > self._most:
+            self.refuse(503, f"There are {self._most} connections already, the limit here.", b"1")
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Answer a client that has only ended its own side; find out whether it is there at all."""
+        asked = self.cycle is not None and not self.cycle.response_complete and self._since is None
+        if not asked or self.scheme == "https" or self.scope["http_version"] != "1.1":
+            return None
+        self.cycle.keep_alive = False
+        self._probe()
+        self.loop.call_later(_ROUND_TRIP, self._probe)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the work for a client that is gone."""
@@ -121,13 +145,15 @@ class Connection(HttpToolsProtocol):
         else:
             self.refuse(408, f"The {part} of the request did not arrive within {limit:g} seconds.")
 
-    def refuse(self, status: int, message: str) -> None:
+    def refuse(self, status: int, message: str, retry_after: bytes = b"") -> None:
         """Answer outside of the application, and close."""
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = dumps({"error": message})
             head = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+            if retry_after:
+                head += b"retry-after: %s\r\n" % retry_after
             parts = (STATUS_LINE[status], head, b"connection: close\r\n\r\n", body)
             self.transport.write(b"".join(parts))
         self.transport.close()
@@ -135,6 +161,11 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Say that this is not HTTP."""
         self.refuse(400, msg)
+
+    def _probe(self) -> None:
+        """Write what a client that is there passes over."""
+        if not self.transport.is_closing() and not self.cycle.response_started:
+            self.transport.write(_INTERIM)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._parsing:  # what else has come belongs to this request, or waits for its answer

@@ -93,3 +93,7 @@ class SettingsError(ServeError):
 
 class StartError(ServeError):
     """The server cannot start: the port or the folder is not usable."""
+
+
+class BenchError(ServeError):
+    """A server cannot be measured: nobody listens there, or it refuses the request."""

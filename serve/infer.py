@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,13 @@ from weakref import WeakKeyDictionary
 from serve.batcher import Batcher
 from serve.batching import Batching
 from serve.budget import ThreadBudget
-from serve.errors import InvalidArgument
+from serve.errors import InvalidArgument, TooManyRequests
 from serve.executions import rows_in
 from serve.servable import QUICK, Feeds, Servable
 from serve.signature import Signature
 from serve.tensors import describe
+
+_LATELY = 10.0
 
 
 class Inference:
@@ -35,6 +38,7 @@ class Inference:
         self._threads = threads
         self._budget = ThreadBudget(threads)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="run")
+        self._refused = -math.inf
         self._batchers: WeakKeyDictionary[Servable, Batcher] = WeakKeyDictionary()
 
     async def run(
@@ -68,7 +72,29 @@ class Inference:
             return servable.run(feeds, names)
         limit = self.deadline if timeout is None else min(timeout, self.deadline)
         arrived = time.perf_counter() if arrived is None else arrived
-        return await self._batcher(servable).run(servable, feeds, names, arrived, limit, priority)
+        batcher = self._batcher(servable)
+        try:
+            return await batcher.run(servable, feeds, names, arrived, limit, priority)
+        except TooManyRequests:
+            self._refused = time.monotonic()
+            raise
+
+    def refuses(self, servable: Servable) -> TooManyRequests | None:
+        """Why a request need not even be read: in an overload, nothing more of its model can wait."""
+        batcher = self._batchers.get(servable)
+        if batcher is None or not batcher.short:
+            return None
+        try:
+            batcher.admit()
+        except TooManyRequests as error:
+            self._refused = time.monotonic()
+            return error
+        return None
+
+    @property
+    def refused_lately(self) -> bool:
+        """Whether any model has had an overload in the last seconds: if not, none need be asked."""
+        return time.monotonic() < self._refused + _LATELY
 
     def close(self) -> None:
         """End what still runs, and wait until it has ended."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import math
+import resource
 import signal
 import socket
 import ssl
 import time
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -21,6 +24,9 @@ from serve.settings import Settings
 # Longer than the minute after which common load balancers drop an idle connection: whoever
 # closes first must not be the one that does not send requests.
 KEEP_ALIVE = 75
+
+# Files that are open beside the connections: models, the probe's pipes, libraries.
+_OTHER_FILES = 128
 
 logger = logging.getLogger("serve")
 
@@ -41,7 +47,7 @@ def run(settings: Settings) -> None:
         app = create_app(settings)
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=partial(Connection, most=_connections(settings.max_connections)),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_config=None,
@@ -75,6 +81,16 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(problem) from error
 
 
+def _connections(wanted: int) -> int:
+    """How many connections there may be: with one more, no model could be opened any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHER_FILES
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, soft - _OTHER_FILES))
+
+
 class Server(uvicorn.Server):
     """Uvicorn that says when it serves, is unready before it stops, and exits with 0."""
 
@@ -86,6 +102,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the server can be reached once it can."""
         await super().startup(sockets)
+        # What is there now stays: a look through all of it takes 50 ms, in which nobody is answered.
+        gc.collect()
+        gc.freeze()
         for sock in sockets or []:
             logger.info("serving on %s", _url(sock, "https" if self.config.is_ssl else "http"))
 

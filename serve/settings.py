@@ -98,7 +98,10 @@ class Settings(BaseSettings):
     max_queue: PositiveInt = 1000
     """The most requests of one model that wait; more are answered with 429."""
     queue_seconds: PositiveFloat = 0.3
-    """The most work of one model that waits, by its measured time; more is answered with 429."""
+    """The most work of one model that waits, by its measured time; more is answered with 429, and
+    little waits until the overload is over."""
+    max_connections: PositiveInt = 4096
+    """The most connections; one more is answered with 503 and closed."""
     request_timeout: PositiveFloat = 30.0
     """Seconds after which a request is given up and answered with 504."""
     access_log: bool = False

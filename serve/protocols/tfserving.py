@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ from serve.protocols.http import (
     read_version,
     respond,
 )
+from serve.protocols.overload import refuse_unread
 from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.tfserving_tensors import (
     read_columns,
@@ -93,6 +95,9 @@ class TFServing:
             path += "?" + scope["query_string"].decode("latin-1")
         method = scope["method"]
         if method == "POST" and (match := _PREDICT.fullmatch(path)):
+            if self.inference.refused_lately:
+                borrow = partial(self._handle, match)
+                refuse_unread(borrow, self.inference, self.metrics, "tfserving")
             return await self._infer(match, await read_body(scope, receive, self.max_body_bytes))
         if method == "GET" and (match := _MODELS.fullmatch(path)):
             return self._describe(match)

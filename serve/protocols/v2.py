@@ -30,6 +30,7 @@ from serve.protocols.http import (
     read_version,
     respond,
 )
+from serve.protocols.overload import refuse_unread
 from serve.protocols.sequences import parts_of
 from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.v2_management import LogSettings, config, index
@@ -102,6 +103,13 @@ class V2:
             match = None  # of all models, and not a model of this name
         if match is not None and match["verb"] == "infer":
             _expect(method, "POST")
+            if self.inference.refused_lately:
+                refuse_unread(
+                    lambda: self.manager.handle(*_target(match)),
+                    self.inference,
+                    self.metrics,
+                    "v2",
+                )
             return await self._infer(
                 scope, match, await read_body(scope, receive, self.max_body_bytes)
             )

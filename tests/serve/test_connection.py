@@ -214,3 +214,40 @@ def test_a_client_without_requests_is_left_in_time() -> None:
         server.close()
 
     asyncio.run(main())
+
+
+def ask_and_end(server: Server, request: bytes) -> bytes:
+    """Send a request and the end of this side; returns all that comes."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as sock:
+        sock.sendall(request)
+        sock.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def test_a_client_that_only_listens_is_answered(server: Server) -> None:
+    body = b'{"instances": [2]}'
+    quick = PREDICT + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    assert b'{"predictions":[3.0]}' in ask_and_end(server, quick)
+    two = ask_and_end(server, quick + quick)
+    assert two.count(b'{"predictions":[3.0]}') == 2
+    slow = ask_and_end(server, rounds(3000))  # beside the event loop
+    assert slow.count(b"HTTP/1.1 200 OK") == 1
+    assert slow.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert ask_and_end(server, PREDICT) == b""  # not a request yet
+
+
+def test_one_connection_too_many_is_refused_and_costs_nobody_else(tmp_path: Path) -> None:
+    models.publish(tmp_path, "half_plus_two", 1, models.HALF_PLUS_TWO)
+    with Server(tmp_path, "--max-connections", "3") as server:
+        clients = [server.client() for _ in range(3)]
+        wait_until(lambda: clients[0].is_available("half_plus_two"), "the model is there")
+        assert [client.get("/v2/health/live")[0] for client in clients] == [200] * 3
+        answer = talk(server)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in answer
+        assert json.loads(answer.split(b"\r\n\r\n")[1])["error"].startswith("There are 3")
+        assert clients[0].predict("half_plus_two", [2]) == [3.0]
+        clients[1].close()
+        wait_until(
+            lambda: talk(server, post(b'{"instances": [2]}')).startswith(b"HTTP/1.1 200"), "room"
+        )
