@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -25,6 +26,9 @@ _EAGER = (b"/v1/", b"/v2/")
 # 15.2.1). A client that is gone answers it with a reset, so that the next write fails.
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ROUND_TRIP = 0.1  # seconds that a reset may take
+
+# The connections of each loop that have something to send at the end of its turn.
+_UNSENT: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Connection]] = WeakKeyDictionary()
 
 
 class Connection(HttpToolsProtocol):
@@ -50,6 +54,8 @@ class Connection(HttpToolsProtocol):
         self._last = False
         self._parsing = False
         self._begun: tuple[RequestResponseCycle, Any] | None = None
+        self._unsent = b""
+        self._neighbors = _UNSENT.setdefault(self.loop, [])
         self._idle_since = 0.0  # matters only between two requests
         self._task: asyncio.Task[None] | None = None
 
@@ -62,6 +68,7 @@ class Connection(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Answer a client that has only ended its own side; find out whether it is there at all."""
+        self.flush()
         asked = self.cycle is not None and not self.cycle.response_complete and self._since is None
         if not asked or self.scheme == "https" or self.scope["http_version"] != "1.1":
             return None
@@ -111,8 +118,26 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._since = True, None
         super().on_message_complete()
 
+    def write(self, answer: bytes) -> None:
+        """Send an answer once all sockets that have something to say now have been heard.
+
+        Whoever reads several of the answers is then woken once, which costs more than writing.
+        """
+        if not self._unsent:
+            if not self._neighbors:
+                self.loop.call_soon(_flush, self._neighbors)
+            self._neighbors.append(self)
+        self._unsent += answer
+
+    def flush(self) -> None:
+        """Send now what is to be sent."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent and not self.transport.is_closing():
+            self.transport.write(unsent)
+
     def shutdown(self) -> None:
         """Answer what has come, even in part, and close then."""
+        self.flush()
         idle = self.cycle is None or self.cycle.response_complete
         if idle and self._head_bytes:
             self._last = True
@@ -147,6 +172,7 @@ class Connection(HttpToolsProtocol):
 
     def refuse(self, status: int, message: str, retry_after: bytes = b"") -> None:
         """Answer outside of the application, and close."""
+        self.flush()
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
@@ -175,7 +201,8 @@ class Connection(HttpToolsProtocol):
 
     def _start(self, cycle: RequestResponseCycle, app: Any, whole: bool) -> None:
         """Answer a request: at once, if all of it is there."""
-        reply = Reply(cycle)
+        self.flush()
+        reply = Reply(cycle, self.write)
 
         async def answer(scope: Scope, receive: Receive, _send: Send) -> None:
             try:
@@ -192,3 +219,9 @@ class Connection(HttpToolsProtocol):
         if self._task is not None:
             self._task.add_done_callback(self.tasks.discard)
             self.tasks.add(self._task)
+
+
+def _flush(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.flush()
+    connections.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from serve.protocols.http import Message
@@ -12,12 +14,14 @@ class Reply:
 
     Args:
         cycle: Uvicorn's side of the request.
+        write: Takes the bytes of a whole answer.
     """
 
-    __slots__ = ("_cycle", "_start")
+    __slots__ = ("_cycle", "_start", "_write")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, write: Callable[[bytes], None]) -> None:
         self._cycle = cycle
+        self._write = write
         self._start: Message | None = None
 
     async def send(self, message: Message) -> None:
@@ -56,7 +60,7 @@ class Reply:
         head = b"".join(parts)
         if length != b"%d" % len(body) or head.count(b"\n") != count or head.count(b"\r") != count:
             return False
-        cycle.transport.write(head + body)
+        self._write(head + body)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
