@@ -82,6 +82,34 @@ class GPT(nn.Module):
         return self.head(self.norm(y)).permute(0, 2, 1)
 
 
+class Sequences(nn.Module):
+    """A recurrent layer, and a linear layer on its last state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (h, _) = self.lstm(x)
+        return self.head(h[-1])
+
+    def load_as_in_pytorch(self) -> None:
+        """PyTorch has a bias each for inputs and state, and the gates in another order."""
+
+        def sorted_gates(part: str, shape: tuple[int, ...]) -> np.ndarray:
+            i, f, g, o = np.split(initial(f"lstm.{part}_l0", shape), 4)
+            return np.concatenate([i, o, f, g])
+
+        layer = self.lstm.layers[0]
+        biases = [sorted_gates(part, (512,)) for part in ("bias_ih", "bias_hh")]
+        values = {
+            "weight_ih": sorted_gates("weight_ih", layer.weight_ih.shape[1:])[np.newaxis],
+            "weight_hh": sorted_gates("weight_hh", layer.weight_hh.shape[1:])[np.newaxis],
+            "bias": np.concatenate(biases)[np.newaxis],
+        }
+        self.load({f"lstm.layers.0.{name}": array for name, array in values.items()}, strict=False)
+
+
 def model(name: str) -> nn.Module:
     if name in MLPS:
         layers: list[nn.Module] = []
@@ -103,6 +131,8 @@ def model(name: str) -> nn.Module:
             nn.ReLU(),
             nn.Linear(84, 10),
         )
+    if name == "lstm":
+        return Sequences()
     return ResNet8() if name == "resnet" else GPT(256, 64)
 
 
@@ -110,6 +140,8 @@ def step(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
     workload, made = WORKLOADS[name], model(name)
     neutral = {n: n.removeprefix("layers.") for n in made.parameters()}
     made.load({n: initial(neutral[n], t.shape) for n, t in made.parameters().items()}, strict=False)
+    if isinstance(made, Sequences):
+        made.load_as_in_pytorch()
     momentum = {"momentum": 0.9} if workload.optimizer == "SGD" else {}
     optimizer = getattr(optim, workload.optimizer)(**momentum)
     compiled = CompiledStep(made, nn.cross_entropy, optimizer)

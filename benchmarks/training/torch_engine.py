@@ -72,6 +72,16 @@ class GPT(nn.Module):
         return self.head(self.norm(y)).permute(0, 2, 1)
 
 
+class Sequences(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, (h, _) = self.lstm(x)
+        return self.head(h[-1])
+
+
 def model(name: str) -> nn.Module:
     if name in MLPS:
         layers: list[nn.Module] = []
@@ -93,6 +103,8 @@ def model(name: str) -> nn.Module:
             nn.ReLU(),
             nn.Linear(84, 10),
         )
+    if name == "lstm":
+        return Sequences()
     return ResNet8() if name == "resnet" else GPT(256, 64)
 
 

@@ -55,6 +55,7 @@ WORKLOADS = {
     "resnet": Workload(
         "ResNet-8, 32x32x3, batch 32", (32, 3, 32, 32), 10, "SGD", 0.05, floor=0.6, aim=1.0
     ),
+    "lstm": Workload("LSTM 64-128, 64 steps, batch 32", (32, 64, 64), 10, floor=0.8, aim=1.3),
     "gpt": Workload(
         "GPT, 4 layers, d 128, 64 tokens, batch 16",
         (16, 64),
