@@ -136,6 +136,11 @@ class Walk:
         return source, np.arange(batch)
 
 
+def product_of_rows(x: Array, w: Array) -> Array:
+    """The product x w' for x [time, N, inputs]: one of two matrices, not one per time."""
+    return (x.reshape(-1, x.shape[-1]) @ w.T).reshape(*x.shape[:2], len(w))
+
+
 def _activation(name: str, given: tuple[Iterator[float], Iterator[float]]) -> Activation:
     if name.lower() not in _ACTIVATIONS:
         raise OperatorError(f"there is no activation {name!r}")

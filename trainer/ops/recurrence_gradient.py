@@ -15,19 +15,24 @@ from trainer.ops.recurrence import BACKWARDS
 class Passage(NamedTuple):
     """One direction of a layer, its sequences turned so that time runs forwards.
 
+    What there is at all times is one matrix, whose rows are those of the first time, then those of the
+    second, and so on: so products with weights are products of two matrices.
+
     Attributes:
-        x: Inputs [time, N, inputs].
+        time: How many times there are.
+        x: Inputs [time * N, inputs].
         w: Weights of the inputs.
         r: Weights of the state.
         b: Biases of the inputs and of the state [2, ...], or `None`.
-        starts: The states to start from [1, N, hidden].
-        h: The state after each time [time, N, hidden].
+        starts: The states to start from [N, hidden].
+        h: The state after each time [time * N, hidden].
         before: The state before each time.
         by_h: The gradient of `h` time by time, or `None`.
-        by_ends: The gradients of the last states [1, N, hidden].
-        alive: 1 where a sequence is not over [time, N, 1], or `None` if all are as long.
+        by_ends: The gradients of the last states [N, hidden].
+        alive: 1 where a sequence is not over [time * N, 1], or `None` if all are as long.
     """
 
+    time: int
     x: Tensor
     w: Tensor
     r: Tensor
@@ -41,13 +46,20 @@ class Passage(NamedTuple):
 
     def from_inputs(self) -> Tensor:
         """What the inputs add to what goes into the activations, for all times."""
-        rows = self.x @ self.w.T
-        return rows if self.b is None else rows + self.b[0]
+        return _affine(self.x, self.w, None if self.b is None else self.b[0])
 
     def from_states(self) -> Tensor:
         """What the states before add to it."""
-        rows = self.before @ self.r.T
-        return rows if self.b is None else rows + self.b[1]
+        return _affine(self.before, self.r, None if self.b is None else self.b[1])
+
+    def from_both(self) -> Tensor:
+        """What inputs and states before add up to."""
+        biases = None if self.b is None else self.b.sum(axis=0)
+        return _affine(self.before, self.r, _affine(self.x, self.w, biases))
+
+    def by_time(self, rows: Tensor) -> list[Tensor]:
+        """What there is at all times, time by time."""
+        return list(apply("Split", rows, axis=0, num_outputs=self.time))
 
     def held(self, slope: Tensor) -> Tensor:
         """A slope that is 0 where a sequence is over."""
@@ -69,9 +81,9 @@ class Passage(NamedTuple):
         Returns:
             The first of these for all times, and the gradient of the initial state.
         """
-        over = None if self.alive is None else by_time(1.0 - self.alive)
+        over = None if self.alive is None else self.by_time(1.0 - self.alive)
         by_state, made = self.by_ends[0], []
-        for t in reversed(range(self.x.shape[0])):
+        for t in reversed(range(self.time)):
             if self.by_h is not None:
                 by_state = by_state + self.by_h[t]
             a, earlier = step(t, by_state)
@@ -79,30 +91,32 @@ class Passage(NamedTuple):
             made.append(a)
         return apply("Concat", *reversed(made), axis=0), by_state
 
-    def by_weights(self, a: Tensor, a_of_states: Tensor) -> tuple[Tensor, ...]:
+    def by_weights(self, a: Tensor, a_of_states: Tensor | None = None) -> tuple[Tensor, ...]:
         """The gradients of inputs, weights and biases.
 
         Args:
             a: The gradient of `from_inputs()`.
-            a_of_states: The gradient of `from_states()`.
+            a_of_states: The gradient of `from_states()`. Defaults to the same.
         """
-        biases = [rows.sum(axis=(0, 1)) for rows in (a, a_of_states)]
+        bias = a.sum(axis=0)
+        bias_of_states = bias if a_of_states is None else a_of_states.sum(axis=0)
         return (
             a @ self.w,
             over_time(a, self.x),
-            over_time(a_of_states, self.before),
-            apply("Concat", *biases, axis=0),
+            over_time(a if a_of_states is None else a_of_states, self.before),
+            apply("Concat", bias, bias_of_states, axis=0),
         )
 
 
-def by_time(x: Tensor) -> list[Tensor]:
-    """The rows [1, ...] of a Tensor."""
-    return list(apply("Split", x, axis=0, num_outputs=x.shape[0]))
+def _affine(x: Tensor, w: Tensor, c: Tensor | None) -> Tensor:
+    y: Tensor = apply("Gemm", x, w, c, transB=1)
+    return y
 
 
 def over_time(a: Tensor, x: Tensor) -> Tensor:
     """The gradient of weights that turn `x` into something whose gradient is `a`."""
-    return a.reshape(-1, a.shape[-1]).T @ x.reshape(-1, x.shape[-1])
+    by_weights: Tensor = apply("Gemm", a, x, transA=1)
+    return by_weights
 
 
 def by_direction(
@@ -132,39 +146,53 @@ def by_direction(
         starts = [None if v is None else v.transpose(0, 1) for v in starts]
         by_ends = [None if v is None else v.transpose(0, 1) for v in by_ends]
     time, batch, _ = x.shape
-    nothing = zeros([1, batch, r.shape[-1]], x)
+    nothing = zeros([batch, r.shape[-1]], x)
     alive = None
     if lengths is not None:
         steps = np.arange(time, dtype=np.int32).reshape(-1, 1)
         alive = apply("Less", steps, lengths).cast(x.dtype).unsqueeze(-1)
     found = []
     for d, backwards in enumerate(BACKWARDS[direction]):
-        h = _turned(y[:, d], backwards, lengths)
-        by_h = None if by_y is None else _turned(by_y[:, d], backwards, lengths)
+        h = _turned(_only(y, 1, d), backwards, lengths)
+        by_h = None if by_y is None else _turned(_only(by_y, 1, d), backwards, lengths)
         if by_h is not None and alive is not None:
             by_h = by_h * alive  # where a sequence is over, `y` is 0 whatever the state
-        begin = [nothing if v is None else v[d : d + 1] for v in starts]
+        begin = [nothing if v is None else _only(v, 0, d) for v in starts]
+        first = begin[0].unsqueeze(0)
         passage = Passage(
-            x=_turned(x, backwards, lengths),
-            w=w[d],
-            r=r[d],
-            b=None if b is None else b[d].reshape(2, -1),
+            time=time,
+            x=_rows(_turned(x, backwards, lengths)),
+            w=_only(w, 0, d),
+            r=_only(r, 0, d),
+            b=None if b is None else _only(b, 0, d).reshape(2, -1),
             starts=begin,
-            h=h,
-            before=apply("Concat", begin[0], h[:-1], axis=0) if time > 1 else begin[0],
-            by_h=None if by_h is None else by_time(by_h),
-            by_ends=[nothing if v is None else v[d : d + 1] for v in by_ends],
-            alive=alive,
+            h=_rows(h),
+            before=_rows(apply("Concat", first, h[:-1], axis=0) if time > 1 else first),
+            by_h=None if by_h is None else apply("Split", _rows(by_h), axis=0, num_outputs=time),
+            by_ends=[nothing if v is None else _only(v, 0, d) for v in by_ends],
+            alive=None if alive is None else _rows(alive),
         )
-        by_x, by_w, by_r, by_b, *by_starts = rule(d, passage)
-        weights = [v.unsqueeze(0) for v in (by_w, by_r, by_b)]
-        found.append([_turned(by_x, backwards, lengths), *weights, *by_starts])
+        rows, *rest = rule(d, passage)
+        by_inputs = rows.reshape(time, -1, rows.shape[-1])
+        found.append([_turned(by_inputs, backwards, lengths), *(v.unsqueeze(0) for v in rest)])
     xs, *others = zip(*found, strict=True)
     by_x = xs[0] if len(xs) == 1 else xs[0] + xs[1]
     by_w, by_r, by_b, *by_starts = (apply("Concat", *parts, axis=0) for parts in others)
     if layout:
         by_x, by_starts = by_x.transpose(0, 1), [v.transpose(0, 1) for v in by_starts]
     return [by_x, by_w, by_r, by_b, None, *by_starts]
+
+
+def _only(x: Tensor, axis: int, d: int) -> Tensor:
+    """One direction of what there is for each along an axis; the only one without a copy."""
+    if x.shape[axis] == 1:
+        return x.squeeze(axis)
+    return x[d] if axis == 0 else x[:, d]
+
+
+def _rows(x: Tensor) -> Tensor:
+    """[time, N, ...] as one matrix."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _turned(x: Tensor, backwards: bool, lengths: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.core.define import T1, Array, T, op
 from trainer.ops.ieee import widen
-from trainer.ops.recurrence import Walk
+from trainer.ops.recurrence import Walk, product_of_rows
 
 
 @op("RNN")
@@ -57,7 +57,7 @@ def rnn(
         return lambda a, h: (f(walk.clipped(a + h @ weights)),)
 
     def project(d, inputs):
-        return inputs @ w[d].T + biases[d].sum(0)
+        return product_of_rows(inputs, w[d]) + biases[d].sum(0)
 
     return walk.run(project, step, [initial_h])[:outputs]
 
@@ -130,7 +130,7 @@ def gru(
         return step
 
     def project(d, inputs):
-        rows = inputs @ w[d].T + biases[d, 0]
+        rows = product_of_rows(inputs, w[d]) + biases[d, 0]
         rows[..., : 2 * hidden] += biases[d, 1, : 2 * hidden]
         return rows
 
@@ -191,6 +191,7 @@ def lstm(
     functions = walk.activations(activations, usual, activation_alpha, activation_beta)
     w, r, biases, hidden = widen(w), widen(r), _biases(b, r, 4), r.shape[-1]
     seen = None if p is None else widen(p).reshape(len(r), 3, hidden)
+    plain = seen is None and not input_forget
 
     def step(d):
         f, g, of_memory = functions[d]
@@ -198,6 +199,13 @@ def lstm(
 
         def step(a, h, c):
             a = a + h @ weights
+            if plain:  # the gates in one go
+                gates, g_now = (
+                    f(walk.clipped(a[:, : 3 * hidden])),
+                    g(walk.clipped(a[:, 3 * hidden :])),
+                )
+                c = gates[:, 2 * hidden :] * c + gates[:, :hidden] * g_now
+                return gates[:, hidden : 2 * hidden] * of_memory(c), c
             into_i, into_o, into_f, into_g = np.split(a, 4, axis=1)  # views
             if seen is not None:
                 into_i += seen[d, 0] * c
@@ -212,7 +220,7 @@ def lstm(
         return step
 
     def project(d, inputs):
-        return inputs @ w[d].T + biases[d].sum(0)
+        return product_of_rows(inputs, w[d]) + biases[d].sum(0)
 
     return walk.run(project, step, [initial_h, initial_c])[:outputs]
 

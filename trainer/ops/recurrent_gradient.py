@@ -14,7 +14,7 @@ from trainer.core.define import vjp
 from trainer.core.errors import GradientError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops import recurrent  # noqa: F401  (registers what these rules belong to)
-from trainer.ops.recurrence_gradient import Passage, by_direction, by_time, over_time
+from trainer.ops.recurrence_gradient import Passage, by_direction, over_time
 
 # The derivatives of what RNN may have as its activation, from its value.
 _DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -32,14 +32,14 @@ def _rnn_vjp(
     _refuse("RNN", clip=clip, activations=activations if unknown else None)
 
     def rule(d, p):
-        slope = by_time(p.held(_DERIVATIVES[activations[d].lower()](p.h)))
+        slope = p.by_time(p.held(_DERIVATIVES[activations[d].lower()](p.h)))
 
         def step(t, by_state):
             a = by_state * slope[t]
             return a, a @ p.r
 
         a, by_start = p.walk_back(step)
-        return *p.by_weights(a, a), by_start
+        return *p.by_weights(a), by_start
 
     return by_direction(gradients, y[0], (x, w, r, b, lengths, h), direction, layout, rule)
 
@@ -72,7 +72,7 @@ def _gru_rule_linear_first(_d, p):
     felt = _new(from_h)
     new = (_new(from_x) + reset * felt).tanh()
     into_new, into_z, share = _gru_slopes(p, z, new)
-    into_reset, resets = by_time(felt * reset * (1.0 - reset)), by_time(reset)
+    into_reset, resets = p.by_time(felt * reset * (1.0 - reset)), p.by_time(reset)
 
     def step(t, by_state):
         a_new, a_z = by_state * into_new[t], by_state * into_z[t]
@@ -94,7 +94,7 @@ def _gru_rule_reset_first(_d, p):
     new = _new(from_x) + felt @ weights.T
     new = (new if p.b is None else new + _new(p.b[1])).tanh()
     into_new, into_z, share = _gru_slopes(p, z, new)
-    into_reset, resets = by_time(felt * (1.0 - reset)), by_time(reset)
+    into_reset, resets = p.by_time(felt * (1.0 - reset)), p.by_time(reset)
 
     def step(t, by_state):
         a_new, a_z = by_state * into_new[t], by_state * into_z[t]
@@ -104,7 +104,7 @@ def _gru_rule_reset_first(_d, p):
         return apply("Concat", gates, a_new, axis=-1), earlier
 
     a, by_start = p.walk_back(step)
-    by_x, by_w, _, by_b = p.by_weights(a, a)
+    by_x, by_w, _, by_b = p.by_weights(a)
     gates, last = _gates_and_new(a, -1)
     by_r = apply("Concat", over_time(gates, p.before), over_time(last, felt), axis=0)
     return by_x, by_w, by_r, by_b, by_start
@@ -129,9 +129,9 @@ def _gates_and_new(rows: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 def _gru_slopes(p: Passage, z: Tensor, new: Tensor) -> tuple[list[Tensor], ...]:
     """By time: the slopes of the state in what goes into `new` and `z`, and in the state before."""
     return (
-        by_time(p.held((1.0 - z) * (1.0 - new * new))),
-        by_time(p.held((p.before - new) * z * (1.0 - z))),
-        by_time(p.held(z)),
+        p.by_time(p.held((1.0 - z) * (1.0 - new * new))),
+        p.by_time(p.held((p.before - new) * z * (1.0 - z))),
+        p.by_time(p.held(z)),
     )
 
 
@@ -167,25 +167,26 @@ def _lstm_vjp(
 
 
 def _lstm_rule(_d, p):
-    parts = apply("Split", p.from_inputs() + p.from_states(), axis=-1, num_outputs=4)
+    parts = apply("Split", p.from_both(), axis=-1, num_outputs=4)
     i, o, f = (part.sigmoid() for part in parts[:3])
     g = parts[3].tanh()
-    inflow, share = by_time(p.held(i * g)), by_time(p.kept(f))
+    inflow = i * g
+    inflows, share = p.by_time(p.held(inflow)), p.by_time(p.kept(f))
     memory = [p.starts[1]]
-    for t in range(len(share)):
-        memory.append(memory[-1] * share[t] + inflow[t])
+    for t in range(p.time):
+        memory.append(memory[-1] * share[t] + inflows[t])
     c_before, c = (apply("Concat", *rows, axis=0) for rows in (memory[:-1], memory[1:]))
-    squashed = c.tanh()
-    into_c = by_time(p.held(o * (1.0 - squashed * squashed)))
+    # The slope of a gate s in what goes into it is s (1 - s): a product with s, less s times that.
+    remembered = c_before * f
     slopes = apply(
         "Concat",
-        g * i * (1.0 - i),
-        squashed * o * (1.0 - o),
-        c_before * f * (1.0 - f),
-        i * (1.0 - g * g),
+        inflow - inflow * i,
+        p.h - p.h * o,
+        remembered - remembered * f,
+        i - inflow * g,
         axis=-1,
     )
-    slopes = by_time(p.held(slopes))
+    slopes, into_c = p.by_time(p.held(slopes)), p.by_time(p.held(o - p.h * c.tanh()))
     by_memory = p.by_ends[1]
 
     def step(t, by_state):
@@ -196,7 +197,7 @@ def _lstm_rule(_d, p):
         return a, a @ p.r
 
     a, by_start = p.walk_back(step)
-    return *p.by_weights(a, a), by_start, by_memory
+    return *p.by_weights(a), by_start, by_memory
 
 
 def _refuse(name: str, **given: Any) -> None:
