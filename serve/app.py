@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from serve import __version__
 from serve.access import Access, identifiers
@@ -16,6 +19,7 @@ from serve.keys import Keys
 from serve.loader import Loader, open_source
 from serve.manager import Manager
 from serve.metrics import CONTENT_TYPE, Metrics
+from serve.openapi import document
 from serve.policy import State
 from serve.protocols.http import Application, Receive, Scope, Send, refuse
 from serve.protocols.statistics import Statistics
@@ -23,6 +27,7 @@ from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
 from serve.settings import Settings
 from serve.states import States
+from serve.tensors import dumps
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
@@ -45,7 +50,9 @@ class ServeApplication(FastAPI):
             title="tapeline",
             version=__version__,
             lifespan=_lifespan,
+            docs_url=None,
             redoc_url=None,
+            openapi_url=None,
         )
         self.settings = settings
         self.draining = False
@@ -72,7 +79,15 @@ class ServeApplication(FastAPI):
         self._v1: Application = TFServing(*shared, limit, settings.cors)
         self._v2: Application = V2(*shared, self.is_ready, limit, settings.model_control)
         for path in METRICS_PATHS:
-            self.add_api_route(path, self._render_metrics, include_in_schema=False)
+            self.add_api_route(path, self._render_metrics)
+        self.add_api_route("/openapi.json", self._describe)
+        # Relative, so that it holds behind a proxy that serves all this under a path of its own.
+        for path in ("/", "/docs"):
+            self.add_api_route(path, lambda: RedirectResponse("docs/"))
+        # The package brings Swagger UI, which FastAPI alone would load from another site.
+        page = StaticFiles(packages=[("serve", "page"), ("fastapi_offline", "static")], html=True)
+        self.mount("/docs", page)
+        self.add_exception_handler(HTTPException, _explain)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -106,6 +121,11 @@ class ServeApplication(FastAPI):
         """Say whether the server wants traffic."""
         return not self.draining and self.manager.is_ready()
 
+    def _describe(self) -> Response:
+        keys, control = self.keys is not None, self.settings.model_control
+        described = document(self.manager, __version__, keys=keys, control=control)
+        return Response(dumps(described), media_type="application/json")
+
     def _render_metrics(self) -> Response:
         gone = (State.START, State.END)
         states = self.manager.states()
@@ -135,3 +155,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.inference.close()
         app.loader.close()
         app.manager.stop()
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    """An error in the form that both protocols have, and what there is instead."""
+    assert isinstance(error, HTTPException)
+    message = error.detail
+    if error.status_code == 404:
+        message = (
+            f"There is no {request.url.path} here: models are asked under /v1 (TensorFlow Serving) "
+            "or /v2 (Open Inference Protocol); /docs shows how."
+        )
+    body = dumps({"error": message})
+    return Response(body, error.status_code, error.headers, media_type="application/json")

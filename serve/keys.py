@@ -13,7 +13,8 @@ from serve.errors import Forbidden, SettingsError, Unauthorized
 
 Role = Literal["predict", "manage", "metrics"]
 
-_OPEN = re.compile(r"/v2/health/(live|ready)/?")  # what probes ask, and nothing else
+# What probes ask, and the page of the documentation, which asks for a key itself.
+_OPEN = re.compile(r"/v2/health/(live|ready)/?|/|/docs(/.*)?")
 _MANAGE = re.compile(r"/v2/(repository|logging|trace)\b|/v2/models/[^/]+/trace\b")
 _METRICS = re.compile(r"/metrics|/monitoring/prometheus/metrics|/v2/models(/.*)?/stats/?")
 

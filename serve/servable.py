@@ -62,6 +62,7 @@ class Servable:
         threads: How many threads compute one run.
         seconds: How long one example took when it was loaded; infinite where that is unknown.
         executions: How often it was run for somebody.
+        example: Inputs that it was tried with; None where nothing is known that it takes.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Servable:
         self.threads = threads
         self.seconds = seconds
         self.executions = Executions()
+        self.example: Feeds | None = None
         self._session = session
         self._names = [spec.name for spec in signature.outputs]
         self._bits = {
@@ -162,6 +164,7 @@ def load(
         del servable  # before the second session takes as much memory again
         servable = _open(folder / MODEL, threads, device, session)
         servable.seconds = _measure(servable, feeds)
+    servable.example = feeds
     # Who asks for more threads than there may be must still find its turn.
     servable.threads = min(servable.threads, threads)
     if examples is not None:

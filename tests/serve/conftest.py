@@ -30,8 +30,8 @@ SERVED = {
     "regressor": models.AMOUNT,
 }
 DESCRIBED = {
-    "classifier": models.described("classify", "x", "scores", models.CLASSES),
-    "regressor": models.described("regress", "x", "amount"),
+    "classifier": models.described("classify", "x", "scores", 3, models.CLASSES),
+    "regressor": models.described("regress", "x", "amount", 1),
 }
 
 

@@ -44,9 +44,11 @@ SLOW = """(int64 rounds) => (float[96,96] y) {
 }"""
 
 
-def described(task: str, x: str, y: str, classes: tuple[str, ...] = ()) -> dict[str, str]:
+def described(
+    task: str, x: str, y: str, width: int, classes: tuple[str, ...] = ()
+) -> dict[str, str]:
     """The metadata of a model whose publisher says what it is for."""
-    inputs, outputs = ([{"name": name, "shape": ["batch", None]}] for name in (x, y))
+    inputs, outputs = ([{"name": name, "shape": ["batch", width]}] for name in (x, y))
     content = {"format": 1, "task": task, "inputs": inputs, "outputs": outputs, "classes": classes}
     return {"tapeline.signature": json.dumps(content)}
 

@@ -22,7 +22,7 @@ PREDICT = "/v1/models/m:predict"
     [
         (PREDICT, "predict"),
         ("/v2/models/m/infer", "predict"),
-        ("/docs", "predict"),
+        ("/openapi.json", "predict"),
         ("/v2/models/repository/infer", "predict"),
         ("/v2/repository/index", "manage"),
         ("/v2/repository/models/m/load", "manage"),
@@ -56,7 +56,7 @@ def test_keys_open_what_they_are_for(tmp_path: Path) -> None:
         assert status("app", "GET", "/metrics") == 403
         assert status("app", "GET", "/metric%73") == 403
         assert client.ask("POST", PREDICT, {"instances": [2]}, {"X-API-Key": "app"})[0] == 200
-        assert client.get("/docs")[0] == 401
+        assert client.get("/openapi.json")[0] == 401
         client.close()
 
 

@@ -408,7 +408,7 @@ def test_regress(client: Client) -> None:
         ({"examples": [{"x": [1, 2.5]}]}, "Feature 'x' mixes decimal and integer values"),
         ({"examples": [{"x": [1, "a"]}]}, "Feature 'x' mixes"),
         ({"examples": [{"x": ["a", {"b64": "YQ=="}]}]}, "not of expected type: float"),
-        ({"examples": [{"x": [1, 2]}]}, "invalid dimensions for input: x"),
+        ({"examples": [{"x": [1, 2]}]}, "'x' has shape [batch, 1], given is [1, 2]"),
         ({"examples": [{"x": 1}], "signature_name": "y"}, "not found in signature def"),
         ([1], "must be a JSON object"),
     ],
