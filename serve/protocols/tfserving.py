@@ -30,6 +30,7 @@ from serve.protocols.http import (
     respond,
 )
 from serve.protocols.overload import refuse_unread
+from serve.protocols.quick_rows import QuickRows
 from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.tfserving_tensors import (
     read_columns,
@@ -83,6 +84,7 @@ class TFServing:
         self.statistics = statistics
         self.max_body_bytes = max_body_bytes
         self._headers = _CORS if cors else ()
+        self._quick_rows = QuickRows()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -109,12 +111,18 @@ class TFServing:
         with self.metrics.request("tfserving") as observation, self._handle(match) as handle:
             observation.answered_by(handle)
             with self.statistics.watch(handle) as watch:
+                verb = match["verb"].lower()
+                if verb == "predict":
+                    feeds = self._quick_rows.read(body, handle.servable.signature)
+                    if feeds is not None:
+                        outputs = await self._run(handle, feeds, watch)
+                        return Answer({"predictions": write_rows(outputs)})
                 request = loads(body)
                 if type(request) is not dict:
                     raise InvalidArgument("The request must be a JSON object.")
                 _check_signature_name(request)
-                answer = self._predict if match["verb"].lower() == "predict" else self._judge
-                return Answer(await answer(match["verb"].lower(), request, handle, watch))
+                answer = self._predict if verb == "predict" else self._judge
+                return Answer(await answer(verb, request, handle, watch))
 
     async def _run(
         self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None
