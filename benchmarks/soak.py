@@ -21,44 +21,114 @@ from typing import Any
 
 import numpy as np
 import onnx
+import uvloop
 from onnx import numpy_helper
 
+from serve.bench.connection import Connection
+from serve.bench.loops import closed_loop, open_loop
+from serve.bench.tally import Tally
+from serve.bench.target import Target, find
 from tests.serve.models import write_manifest
-from tests.serve.process import Client, Server, wait_until
+from tests.serve.process import Client, Server, resident, wait_until
 
-PATH = "/v1/models/mlp:predict"
-BODY = json.dumps({"instances": [[0.5] * 784]})
+BODY = json.dumps({"instances": [[0.5] * 784]}).encode()
+CLIENTS = 16  # that find out what the server can take
+
+
+@dataclass
+class Seen(Tally):
+    """A tally that remembers when each answer was due."""
+
+    due: list[float] = field(default_factory=list)
+
+    def add(self, connection: Connection, status: int, now: float) -> None:
+        super().add(connection, status, now)
+        if status == 200:
+            self.due.append(connection.due)
 
 
 @dataclass
 class Soak:
-    """What was seen: each answer's due time, its latency, and what else was wrong."""
+    """What was seen.
 
-    latencies: list[tuple[float, float]] = field(default_factory=list)
-    failures: list[Any] = field(default_factory=list)
-    memory: list[int] = field(default_factory=list)
+    Attributes:
+        tally: Every request.
+        changes: When each change of versions began and ended.
+        memory: The server's memory in bytes after each.
+        wrong: Versions that answered when they should not have, with those that should.
+    """
+
+    tally: Seen
     changes: list[tuple[float, float]] = field(default_factory=list)
-    versions: set[float] = field(default_factory=set)
+    memory: list[int] = field(default_factory=list)
+    wrong: list[tuple[float, float]] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """The figures that are promised."""
-        quiet, changing = [], []
-        for due, latency in self.latencies:
-            during = any(start <= due <= end for start, end in self.changes)
-            (changing if during else quiet).append(latency)
-        around, end = statistics.median(self.memory[20:30] or self.memory), self.memory[-10:]
+        due, latencies = np.array(self.tally.due), np.array(self.tally.latencies)
+        changing = np.zeros(len(due), bool)
+        for start, end in self.changes:
+            changing |= (start <= due) & (due <= end)
+        around, end_ = self.memory[20:30] or self.memory, self.memory[-10:]
         return {
-            "requests": len(self.latencies),
-            "failed": len(self.failures),
-            "swaps": len(self.memory),
-            "p99 quiet ms": _p99(quiet),
-            "p99 while versions change ms": _p99(changing),
-            "memory around swap 25 MiB": round(around / 2**20, 1),
-            "memory at the end MiB": round(statistics.median(end) / 2**20, 1),
+            "swaps": len(self.changes),
+            "requests/s": round(self.tally.throughput, 1),
+            "requests": self.tally.asked,
+            "failed": self.tally.asked - len(latencies),
+            "of them while versions change": int(changing.sum()),
+            "p99 quiet ms": _p99(latencies[~changing]),
+            "p99 while versions change ms": _p99(latencies[changing]),
+            "memory around swap 25 MiB": round(statistics.median(around) / 2**20, 1),
+            "memory at the end MiB": round(statistics.median(end_) / 2**20, 1),
         }
 
 
-def publish(models: Path, version: int, corrupt: bool) -> None:
+def soak(swaps: int, rate: float = 0.0, pause: float = 0.5) -> Soak:
+    """Run it against a server of its own.
+
+    Args:
+        swaps: How many versions are published after the first.
+        rate: Requests a second. Defaults to half of the capacity.
+        pause: Quiet seconds between two swaps.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Server(Path(folder), XDG_CACHE_HOME=f"{folder}/.cache") as server,  # each version is probed
+    ):
+        versions, model = Path(folder, ".versions"), Path(folder, "mlp")
+        for version in range(1, swaps + 2):  # before it begins: what is measured is the server
+            write(versions / str(version), version, corrupt=version % 5 == 0)
+        model.mkdir()
+        (versions / "1").rename(model / "1")
+        client = server.client()
+        wait_until(lambda: client.is_available("mlp"), "the first version")
+        target = find(f"http://127.0.0.1:{server.port}/v1/models/mlp", BODY)
+        if not rate:
+            rate = uvloop.run(closed_loop(target, CLIENTS, 4.0)).throughput / 2
+        seen = Soak(Seen("open", rate))
+        over = threading.Event()
+        asking = threading.Thread(target=_ask, args=(target, rate, seen.tally, over))
+        asking.start()
+        time.sleep(pause)
+        serving = 1
+        for version in range(2, swaps + 2):
+            began, corrupt = time.perf_counter(), version % 5 == 0
+            (versions / str(version)).rename(model / str(version))
+            wait_until(lambda v=version, w=corrupt: _settled(client, v, w), f"version {version}")
+            serving = serving if corrupt else version
+            wait_until(lambda v=serving: _others_gone(client, v), "the one before is unloaded")
+            seen.changes.append((began, time.perf_counter()))
+            answer = client.predict("mlp", [[0.5] * 784])[0][0]
+            if answer != serving:
+                seen.wrong.append((answer, serving))
+            time.sleep(pause)
+            seen.memory.append(resident(server.process.pid))
+        over.set()
+        asking.join()
+    return seen
+
+
+def write(folder: Path, version: int, corrupt: bool) -> None:
     """Write a version whose every answer is its own number; a corrupt one lacks its tail."""
     graph = """<ir_version: 10, opset_import: ["": 21]> g (float[N,784] x) => (float[N,10] y) {
         h = MatMul(x, w1) r = Relu(h) p = MatMul(r, w2) y = Add(p, b)
@@ -72,107 +142,32 @@ def publish(models: Path, version: int, corrupt: bool) -> None:
     }
     for name, array in weights.items():
         model.graph.initializer.append(numpy_helper.from_array(array, name))
-    incoming = models / "mlp" / f".incoming-{version}"
-    incoming.mkdir(parents=True)
+    folder.mkdir(parents=True)
     content = model.SerializeToString()
-    (incoming / "model.onnx").write_bytes(content[:-1000] if corrupt else content)
-    write_manifest(incoming)
-    incoming.rename(models / "mlp" / str(version))
+    (folder / "model.onnx").write_bytes(content[:-1000] if corrupt else content)
+    write_manifest(folder)
 
 
-def capacity(server: Server, seconds: float, connections: int = 16) -> float:
-    """Requests a second that the server takes in a closed loop."""
-    end, counts = time.monotonic() + seconds, []
-
-    def ask() -> None:
-        client, count = server.client(), 0
-        while time.monotonic() < end:
-            client.post(PATH, BODY)
-            count += 1
-        counts.append(count)
-        client.close()
-
-    _together([threading.Thread(target=ask) for _ in range(connections)])
-    return sum(counts) / seconds
+def _ask(target: Target, rate: float, tally: Seen, over: threading.Event) -> None:
+    uvloop.run(open_loop(target, rate, 1e6, tally=tally, is_over=over.is_set))
 
 
-def soak(swaps: int, rate: float = 0.0, pause: float = 0.5, connections: int = 16) -> Soak:
-    """Run it against a server of its own.
-
-    Args:
-        swaps: How many versions are published after the first.
-        rate: Requests a second. Defaults to half of the capacity.
-        pause: Quiet seconds between two swaps.
-        connections: How many clients share the rate.
-    """
-    seen = Soak()
-    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
-        models, client, over = Path(folder), server.client(), threading.Event()
-        publish(models, 1, corrupt=False)
-        wait_until(lambda: client.is_available("mlp"), "the first version")
-        rate = rate or capacity(server, 5.0, connections) / 2
-        start = time.monotonic() + 0.1
-
-        def ask(number: int) -> None:
-            own, turn = server.client(), number
-            while not over.is_set():
-                due = start + turn / rate
-                turn += connections
-                time.sleep(max(0.0, due - time.monotonic()))
-                _ask_once(own, due, seen)
-            own.close()
-
-        threads = [threading.Thread(target=ask, args=[n]) for n in range(connections)]
-        for thread in threads:
-            thread.start()
-        time.sleep(pause)
-        for version in range(2, swaps + 2):
-            began, corrupt = time.monotonic(), version % 5 == 0
-            publish(models, version, corrupt)
-            wanted = "END" if corrupt else "AVAILABLE"
-            wait_until(lambda v=version, w=wanted: _state(client, v) == w, f"version {version}")
-            seen.changes.append((began, time.monotonic() + 0.1))  # the old one's end included
-            time.sleep(pause)
-            seen.memory.append(_resident(server.process.pid))
-        over.set()
-        for thread in threads:
-            thread.join()
-        client.close()
-    return seen
+def _settled(client: Client, version: int, corrupt: bool) -> bool:
+    """Whether it is clear what becomes of a version."""
+    time.sleep(0.02)  # asked less often than the server is measured
+    status, answer = client.get(f"/v1/models/mlp/versions/{version}")
+    state = answer["model_version_status"][0]["state"] if status == 200 else ""
+    return bool(state == ("END" if corrupt else "AVAILABLE"))
 
 
-def _ask_once(client: Client, due: float, seen: Soak) -> None:
-    try:
-        status, answer = client.post(PATH, BODY)
-    except OSError as error:
-        seen.failures.append(repr(error))
-        return
-    if status != 200:
-        seen.failures.append((status, answer))
-        return
-    seen.latencies.append((due, time.monotonic() - due))  # from when it was due: an open loop
-    seen.versions.add(answer["predictions"][0][0])
+def _others_gone(client: Client, version: int) -> bool:
+    """Whether this is the only version that answers."""
+    time.sleep(0.02)
+    return bool(client.get("/v2/models/mlp")[1]["versions"] == [str(version)])
 
 
-def _state(client: Client, version: int) -> str:
-    entries = client.get("/v1/models/mlp")[1]["model_version_status"]
-    return next((e["state"] for e in entries if e["version"] == str(version)), "")
-
-
-def _resident(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return int(fields[1]) * 4096
-
-
-def _p99(latencies: list[float]) -> float:
-    return round(1000 * float(np.percentile(latencies, 99)), 2) if latencies else 0.0
-
-
-def _together(threads: list[threading.Thread]) -> None:
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def _p99(latencies: Any) -> float:
+    return round(1000 * float(np.percentile(latencies, 99)), 2) if len(latencies) else 0.0
 
 
 def main() -> int:
@@ -186,7 +181,8 @@ def main() -> int:
     figures = seen.summary()
     print(json.dumps(figures, indent=2))
     kept = {
-        "no failed request": not seen.failures,
+        "no failed request": figures["failed"] == 0,
+        "every version answered when it should": not seen.wrong,
         "p99 while versions change at most twice the quiet one": (
             figures["p99 while versions change ms"] <= 2 * figures["p99 quiet ms"]
         ),
@@ -196,7 +192,7 @@ def main() -> int:
     }
     for promise, held in kept.items():
         print("kept  " if held else "BROKEN", promise)
-    print(*seen.failures[:5], sep="\n")
+    print(*seen.wrong[:5], seen.tally.complaint, sep="\n")
     return 0 if all(kept.values()) else 1
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import onnxruntime
@@ -97,6 +98,7 @@ class Probe:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
+        _give_way(child.pid)
         try:
             reason, _ = child.communicate(timeout=self.seconds * WALL)
         except subprocess.TimeoutExpired:
@@ -150,6 +152,14 @@ def confine(memory: int, seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _give_way(child: int) -> None:
+    """Let a child run only where nobody else would: its imports alone take a third of a second."""
+    with suppress(OSError):  # it may have ended
+        os.setpriority(os.PRIO_PROCESS, child, 19)
+        if hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(child, os.SCHED_IDLE, os.sched_param(0))
 
 
 def main(folder: str, memory: str, seconds: str) -> int:

@@ -145,7 +145,14 @@ async def closed_loop(target: Target, clients: int, seconds: float) -> Tally:
     return tally
 
 
-async def open_loop(target: Target, rate: float, seconds: float, most: int = 512) -> Tally:
+async def open_loop(
+    target: Target,
+    rate: float,
+    seconds: float,
+    most: int = 512,
+    tally: Tally | None = None,
+    is_over: Callable[[], bool] = bool,
+) -> Tally:
     """Ask at fixed times, whether earlier requests have been answered or not.
 
     A latency counts from when its request was due, so that requests which a slow server keeps
@@ -157,11 +164,13 @@ async def open_loop(target: Target, rate: float, seconds: float, most: int = 512
         rate: Requests a second.
         seconds: How long.
         most: The most connections; what is due while all are in use waits, and its time runs.
+        tally: Counts. Defaults to a new one.
+        is_over: Says, several times a second, whether to stop before the time. Defaults to never.
 
     Raises:
         BenchError: Nobody listens.
     """
-    tally = Tally("open", rate)
+    tally = tally or Tally("open", rate)
     total = max(1, round(rate * seconds))
     ticks = opened = 0
     idle: list[Connection] = []  # the last used first, so that few are in use
@@ -201,14 +210,16 @@ async def open_loop(target: Target, rate: float, seconds: float, most: int = 512
         idle.append(await connections.connect())
         clock = Clock(rate, tick)
         try:
-            await _finish(connections, lambda: ticks == total and not due, seconds + PATIENCE)
+            await _finish(
+                connections, lambda: is_over() or (ticks == total and not due), seconds + PATIENCE
+            )
         finally:
             clock.close()
         await _finish(connections, lambda: connections.asked == 0)
     finally:
         connections.close()
     tally.unanswered = connections.asked + len(due)
-    tally.seconds = max(connections.last, clock.start + total / rate) - clock.start
+    tally.seconds = max(connections.last, clock.start + ticks / rate) - clock.start
     return tally
 
 

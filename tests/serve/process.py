@@ -81,13 +81,13 @@ class Client:
 class Server:
     """`python -m serve` on a free port; leaving the `with` block ends it and checks how it ended."""
 
-    def __init__(self, models: Path, *flags: str) -> None:
+    def __init__(self, models: Path, *flags: str, **environment: str) -> None:
         command = [sys.executable, "-m", "serve", "--port", "0", "--host", "127.0.0.1"]
         command += ["--model-base-path", str(models), "--poll-interval", "0.05", *flags]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TAPELINE_")}
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("TAPELINE_")}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            command, stdout=pipe, stderr=pipe, text=True, env=environment
+            command, stdout=pipe, stderr=pipe, text=True, env={**ours, **environment}
         )
         self.lines: list[str] = []
         self.errors: list[str] = []
