@@ -47,4 +47,5 @@ def rows_in(feeds: Mapping[str, np.ndarray[Any, Any]]) -> int:
         >>> rows_in({"x": np.zeros((2, 3)), "scale": np.float32(1)})
         2
     """
-    return max((array.shape[0] for array in feeds.values() if array.ndim), default=1)
+    sizes = [array.shape[0] for array in feeds.values() if array.ndim]
+    return max(sizes) if sizes else 1

@@ -56,11 +56,13 @@ class Metrics:
 
         self.answering: set[tuple[str, str]] = set()
         self.latencies: dict[str, Latencies] = defaultdict(Latencies)
-        self.in_progress = Gauge(
+        self.in_progress = 0
+        Gauge(
             "tapeline_requests_in_progress",
             "Inference requests being answered.",
             registry=self.registry,
-        )
+        ).set_function(lambda: self.in_progress)
+        self._labelled: dict[tuple[str, str, Protocol, int], tuple[Counter, Histogram]] = {}
 
     def request(self, protocol: Protocol) -> Observation:
         """Count and time what is done in this `with` block as one inference request."""
@@ -70,8 +72,23 @@ class Metrics:
         """Forget the versions that are not among these: else labels become more and more."""
         for model, version in self.answering - versions:
             self.answering.discard((model, version))
+            for labels in [known for known in self._labelled if known[:2] == (model, version)]:
+                del self._labelled[labels]
             for metric in (self.requests, self.seconds):
                 metric.remove_by_labels({"model": model, "version": version})
+
+    def labelled(
+        self, model: str, version: str, protocol: Protocol, status: int
+    ) -> tuple[Counter, Histogram]:
+        """The counter and the histogram with these labels, for which looking again takes long."""
+        labels = model, version, protocol, status
+        found = self._labelled.get(labels)
+        if found is None:
+            found = self._labelled[labels] = (
+                self.requests.labels(model, version, protocol, str(status)),
+                self.seconds.labels(model, version, protocol),
+            )
+        return found
 
     def render(self) -> bytes:
         """Everything, as Prometheus reads it."""
@@ -94,7 +111,7 @@ class Observation:
         self._metrics.answering.add((self._model, self._version))
 
     def __enter__(self) -> Self:
-        self._metrics.in_progress.inc()
+        self._metrics.in_progress += 1
         self._start = time.perf_counter()
         return self
 
@@ -105,11 +122,13 @@ class Observation:
         traceback: TracebackType | None,
     ) -> None:
         status = 200 if error is None else _status(error)
-        labels = self._model, self._version, self._protocol
         seconds = time.perf_counter() - self._start
-        self._metrics.in_progress.dec()
-        self._metrics.requests.labels(*labels, str(status)).inc()
-        self._metrics.seconds.labels(*labels).observe(seconds)
+        self._metrics.in_progress -= 1
+        requests, durations = self._metrics.labelled(
+            self._model, self._version, self._protocol, status
+        )
+        requests.inc()
+        durations.observe(seconds)
         if self._model and self._protocol == "tfserving":
             self._metrics.latencies[self._model].observe(status, seconds)
 
