@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -176,3 +177,91 @@ def positive_part_as_mask(facts: Facts, equation: Equation) -> Equation | None:
         return None
     attrs = {"to": onnx_code(np.bool_)}
     return Equation("Cast", equation.inputs[:1], equation.outputs, attrs, line=equation.line)
+
+
+@_pattern
+def sum_of_rows_as_product(facts: Facts, equation: Equation) -> Written | None:
+    """The sum over the first axis is a product with a row of ones.
+
+    ONNX Runtime multiplies with all threads and adds rows with one: for 128 rows of 128 numbers 2.5
+    instead of 5.8 microseconds, for 32 of 36,864 it is 36 instead of 492.
+    """
+    if equation.op != "ReduceSum" or len(equation.inputs) < 2:
+        return None
+    axes, shape = facts.constant(equation.inputs[1]), facts.shape(equation.inputs[0])
+    dtype, result = facts.dtype(equation.inputs[0]), facts.shape(equation.outputs[0])
+    if axes is None or axes.tolist() != [0] or dtype is None or dtype.kind != "f":
+        return None
+    if shape is None or len(shape) < 2 or result is None or dtype.itemsize < 4:
+        return None
+    name = equation.outputs[0]
+    ones, rows, product = f"{name}.ones", f"{name}.rows", f"{name}.product"
+    constants = {
+        ones: np.ones((1, shape[0]), dtype),
+        f"{rows}.shape": np.array([shape[0], prod(shape[1:])], np.int64),
+        f"{name}.shape": np.array(result, np.int64),
+    }
+    return Written(
+        (
+            Equation("Reshape", (equation.inputs[0], f"{rows}.shape"), (rows,), line=equation.line),
+            Equation("MatMul", (ones, rows), (product,), line=equation.line),
+            Equation("Reshape", (product, f"{name}.shape"), (name,), line=equation.line),
+        ),
+        constants,
+    )
+
+
+@_pattern
+def broadcast_without_copy(facts: Facts, equation: Equation) -> Equation | None:
+    """An element-wise operator broadcasts by itself what was expanded to the shape of its result."""
+    if equation.op not in ("Add", "Sub", "Mul", "Div"):
+        return None
+    shapes = [facts.shape(name) for name in equation.inputs]
+    if shapes[0] is None or shapes[0] != shapes[1]:
+        return None
+    for place, other in ((0, 1), (1, 0)):
+        expand = facts.maker(equation.inputs[place], "Expand")
+        if expand is not None and facts.maker(equation.inputs[other], "Expand") is None:
+            inputs = list(equation.inputs)
+            inputs[place] = expand.inputs[0]
+            return replace(equation, inputs=tuple(inputs))
+    return None
+
+
+@_pattern
+def add_twice(facts: Facts, equation: Equation) -> Written | None:
+    """(x + s y) + s y is x + (2 s) y, for s of fewer elements than y: the gradient of y y / 2."""
+    first = facts.maker(equation.inputs[0], "Add") if equation.op == "Add" else None
+    term = None if first is None else facts.maker(equation.inputs[1], "Mul")
+    if first is None or term is None or first.inputs[1] != equation.inputs[1]:
+        return None
+    if facts.readers[first.outputs[0]] > 1 or facts.readers[term.outputs[0]] > 2:
+        return None
+    sizes = [prod(facts.shape(name) or (0,)) for name in term.inputs]
+    small = 0 if sizes[0] < sizes[1] else 1
+    dtype = facts.dtype(term.inputs[small])
+    if dtype is None or not 0 < sizes[small] < sizes[1 - small]:
+        return None
+    name = equation.outputs[0]
+    two, doubled, product = f"{name}.two", f"{name}.doubled", f"{name}.product"
+    return Written(
+        (
+            Equation("Mul", (term.inputs[small], two), (doubled,), line=equation.line),
+            Equation("Mul", (doubled, term.inputs[1 - small]), (product,), line=equation.line),
+            replace(equation, inputs=(first.inputs[0], product)),
+        ),
+        {two: np.array(2, dtype)},
+    )
+
+
+@_pattern
+def negate_the_sum(facts: Facts, equation: Equation) -> Written | None:
+    """The sum over axes of -x is minus the sum of x: fewer numbers are negated."""
+    if equation.op != "ReduceSum" or len(equation.inputs) < 2:
+        return None
+    negative = facts.maker(equation.inputs[0], "Neg")
+    if negative is None or facts.readers[negative.outputs[0]] > 1:
+        return None
+    name = f"{equation.outputs[0]}.positive"
+    total = replace(equation, inputs=(negative.inputs[0], equation.inputs[1]), outputs=(name,))
+    return Written((total, replace(negative, inputs=(name,), outputs=equation.outputs)))

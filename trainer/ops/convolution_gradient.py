@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-import trainer.ops.convolution  # noqa: F401  (the operators whose rules these are)
+import numpy as np
+
 from trainer.core.define import vjp
 from trainer.core.mode import capturing
 from trainer.core.tensor import Tensor, apply
 from trainer.ops import convolution  # noqa: F401  (registers what these rules belong to)
-from trainer.ops.adjoint import flip
+from trainer.ops.adjoint import flip, length
 from trainer.ops.window import Window, slide, slide_back
 
 
@@ -42,7 +43,7 @@ def formula(setting: Setting) -> str:
     Kernels in numpy hardly care (up to 2 times); ONNX Runtime does, up to 7 times either way.
 
     Returns:
-        For the image "transpose" or "flipped", for the filters "exchanged" or "slices".
+        For the image "transpose" or "flipped", for the filters "exchanged" or "rows".
     """
     if setting in MEASURED:
         return MEASURED[setting]
@@ -53,9 +54,9 @@ def formula(setting: Setting) -> str:
         fits = fits and all(axis.begin >= 0 <= axis.end for axis in window.reversed())
         return "flipped" if capturing() and fits and (each >= 16 or depthwise) else "transpose"
     # With many filters and few positions the products, one per image, are larger than the image.
-    small = setting.filters // setting.group <= prod(window.positions) and not depthwise
-    slices = capturing() and (small or prod(window.kernel) == 1)
-    return "slices" if slices else "exchanged"
+    small = setting.filters // setting.group <= 4 * prod(window.positions) and not depthwise
+    rows = capturing() and (small or prod(window.kernel) == 1)
+    return "rows" if rows else "exchanged"
 
 
 @vjp("Conv")
@@ -108,8 +109,8 @@ def gradient_by_image(g: Tensor, filters: Tensor, window: Window, group: int) ->
 def gradient_by_filters(image: Tensor, g: Tensor, window: Window, group: int) -> Tensor:
     """What a convolution's output gradient `g` [N, M, *positions] says about its filters."""
     setting = Setting("filters", image.shape[1], g.shape[1], window, group)
-    if formula(setting) == "slices":
-        return _by_slices(image, g, window, group)
+    if formula(setting) == "rows":
+        return _by_rows(image, g, window, group)
     return _by_exchange(image, g, window, group)
 
 
@@ -153,18 +154,48 @@ def _by_exchange(image: Tensor, g: Tensor, window: Window, group: int) -> Tensor
     return _read(channels_first, g.transpose(0, 1), window.exchanged(), group).transpose(0, 1)
 
 
-def _by_slices(image: Tensor, g: Tensor, window: Window, group: int) -> Tensor:
-    """A product of matrices with what each element of the window meets, one Slice per element."""
+def _by_rows(image: Tensor, g: Tensor, window: Window, group: int) -> Tensor:
+    """A product of matrices with what each element of the window meets.
+
+    Along the last axis there is a copy per element of the window; along the others their rows are
+    gathered, which ONNX Runtime does with all threads and a row at a time.
+    """
+    *earlier, last = window
+    met = [column.unsqueeze(2) for column in _columns(image, window)]
+    columns = met[0] if len(met) == 1 else apply("Concat", *met, axis=2)
+    for number, axis in reversed([*enumerate(earlier, 3)]):
+        if axis.kernel == axis.stride == 1 and axis.end >= 0:
+            columns = columns.unsqueeze(number)
+            continue
+        starts = apply("Range", 0, length(g, number - 1) * axis.stride, axis.stride)
+        elements = np.arange(axis.kernel)[:, None] * axis.dilation
+        columns = apply("Gather", columns, starts + elements, axis=number)
+    if len(earlier) > 1:  # elements and positions of these axes alternate
+        pairs = range(3, 3 + 2 * len(earlier))
+        columns = columns.permute(0, 1, 2, *pairs[::2], *pairs[1::2], columns.ndim - 1)
     channels, positions = image.shape[1] // group, prod(window.positions)
-    padded = _reached(image, window)
-    pads = window.steps["pads"]
-    if any(pads):
-        padded = apply("Pad", padded, [0, 0, *pads[: len(window)], 0, 0, *pads[len(window) :]])
-    rows = [
-        padded[window.reach(element)].reshape(-1, group, channels, positions)
-        for element in window.elements()
+    rows = columns.reshape(-1, group, channels * prod(window.kernel), positions)
+    weights = g.reshape(-1, group, g.shape[1] // group, positions).transpose(2, 3)
+    made = (rows @ weights).sum(axis=0)
+    made = made.reshape(group, channels, last.kernel, prod(window.kernel) // last.kernel, -1)
+    return made.permute(0, 4, 1, 3, 2).reshape(g.shape[1], channels, *window.kernel)
+
+
+def _columns(image: Tensor, window: Window) -> list[Tensor]:
+    """Per element of the last axis what it meets there, [N, C, *padded, positions]."""
+    *earlier, last = window
+    before = [axis.begin for axis in earlier]
+    after = [max(axis.end, 0) for axis in earlier]  # a tail that is not reached may stay
+    aheads = [last.begin - element * last.dilation for element in range(last.kernel)]
+    behinds = [last.positions - last.size - ahead for ahead in aheads]
+    inside = -last.size < min(*aheads, *behinds)
+    if last.stride > 1 or not inside or not window.padded:
+        before, after = [*before, last.begin], [*after, max(last.end, 0)]
+        padded = image
+        if any(before) or any(after):
+            padded = apply("Pad", image, [0, 0, *before, 0, 0, *after])
+        return [padded[..., last.reach(element)] for element in range(last.kernel)]
+    return [
+        apply("Pad", image, [0, 0, *before, ahead, 0, 0, *after, behind])
+        for ahead, behind in zip(aheads, behinds, strict=True)
     ]
-    stacked = rows[0] if len(rows) == 1 else apply("Concat", *rows, axis=2)
-    columns = g.reshape(-1, group, g.shape[1] // group, positions).transpose(2, 3)
-    made = (stacked @ columns).sum(axis=0).reshape(group, len(rows), channels, -1)
-    return made.permute(0, 3, 2, 1).reshape(g.shape[1], channels, *window.kernel)

@@ -10,8 +10,9 @@ import numpy as np
 
 from trainer.core.define import T1, T2, Array, T, op, vjp
 from trainer.core.errors import GradientError, OperatorError
+from trainer.core.mode import capturing
 from trainer.core.tensor import Tensor, apply
-from trainer.ops.adjoint import zeros
+from trainer.ops.adjoint import length, zeros
 from trainer.ops.tiling import laid_out, side_by_side
 from trainer.ops.window import Window, slide
 
@@ -73,6 +74,8 @@ def _max_pool_vjp(
     if storage_order:
         raise GradientError("MaxPool has no gradient with storage_order=1; leave it at 0.")
     window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    if capturing() and x.dtype == np.float32 and _is_halving(window):
+        return _to_first_largest_of_four(g[0], y[0], x)
     if side_by_side(window):
         return _to_first_largest(g[0], y[0], x, window)
     # ONNX Runtime pools 15 to 25 times slower with the places than without; so they are not asked for
@@ -182,3 +185,32 @@ def _to_first_largest(g: Tensor, y: Tensor, x: Tensor, window: Window) -> Tensor
         parts.append(apply("Where", here, g, 0.0))
         g = apply("Where", here, 0.0, g)
     return laid_out(parts, window)
+
+
+def _is_halving(window: Window) -> bool:
+    """Whether it is 2 by 2 and takes each element of the image once."""
+    return len(window) == 2 and all(
+        axis.kernel == axis.stride == 2 and axis.dilation == 1 and axis.begin == axis.end == 0
+        for axis in window
+    )
+
+
+def _to_first_largest_of_four(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """The same for windows of 2 by 2, in half the time in ONNX Runtime.
+
+    Pooling by parts of the window takes it half as long as slices of every other element, and
+    MaxUnpool, which it has for float32 only, a quarter of putting the parts together.
+    """
+
+    def largest(rows: int, columns: int) -> Tensor:
+        part: Tensor = apply("MaxPool", x, kernel_shape=[rows, columns], strides=[2, 2]) == y
+        return part
+
+    top = largest(1, 2)
+    left = largest(1, 1) | (largest(2, 1) & ~top)
+    height, width = length(x, 2), length(x, 3)
+    images = apply("Range", 0, apply("Size", x), height * width).reshape(x.shape[0], -1, 1, 1)
+    rows = apply("Range", width + 1, height * width + width + 1, width * 2).reshape(-1, 1)
+    last = images + rows + apply("Range", 0, width, 2)  # of the four places
+    ahead = top.cast(np.float32) * -width.cast(np.float32) - left.cast(np.float32)
+    return apply("MaxUnpool", g, last + ahead.cast(np.int64), kernel_shape=[2, 2], strides=[2, 2])

@@ -121,7 +121,7 @@ SHAPES = {
 
 FORMULAS = [
     (name, shape)
-    for name in ("transpose", "flipped", "exchanged", "slices")
+    for name in ("transpose", "flipped", "exchanged", "rows")
     for shape in SHAPES
     if not (name == "flipped" and shape == "with a tail")  # it is for strides of 1
 ]
@@ -165,13 +165,13 @@ def test_what_was_measured_decides_and_else_the_shape() -> None:
     setting = Setting("filters", 64, 64, window, 1)
     assert formula(setting) == "exchanged"
     with mode(capture=True):
-        assert formula(setting) == "slices"
+        assert formula(setting) == "rows"
         assert formula(setting._replace(gradient="image")) == "flipped"
         assert formula(setting._replace(gradient="image", channels=3)) == "transpose"
-        assert formula(setting._replace(filters=512)) == "exchanged"
-    MEASURED[setting] = "slices"
+        assert formula(setting._replace(filters=2048)) == "exchanged"
+    MEASURED[setting] = "rows"
     try:
-        assert formula(setting) == "slices"
+        assert formula(setting) == "rows"
     finally:
         del MEASURED[setting]
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle import oracle
+from trainer.compiled.function import compile
 from trainer.core.errors import GradientError, OperatorError
 from trainer.core.tape import grad
 from trainer.core.tensor import Tensor, apply
@@ -76,3 +77,22 @@ def test_unpooling_into_a_larger_image_leaves_zeros_behind() -> None:
     np.testing.assert_array_equal(y.numpy(), [[[0, 1, 2, 0, 0, 0]]])
     with pytest.raises(OperatorError, match=r"output_shape \[1, 1, 3\] is less than \[1, 1, 4\]"):
         apply("MaxUnpool", x, places, np.array([1, 1, 3]), **window)
+
+
+def test_compiled_ties_go_where_torch_puts_them() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.integers(-2, 2, (3, 2, 6, 8)).astype(np.float32)
+    weights = generator.standard_normal((3, 2, 3, 4)).astype(np.float32)
+    image = torch.tensor(x, requires_grad=True)
+    (torch.nn.functional.max_pool2d(image, 2) * torch.tensor(weights)).sum().backward()
+
+    def loss(x: Tensor, weights: Tensor) -> Tensor:
+        y = apply("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        return (y * weights).sum()
+
+    compiled = compile(
+        lambda x, weights: grad(loss)(x, weights), dynamic={"x": {0: "n"}, "weights": {0: "n"}}
+    )
+    for rows in (3, 2):
+        found = compiled(Tensor(x[:rows]), Tensor(weights[:rows]))
+        np.testing.assert_array_equal(found.numpy(), image.grad.numpy()[:rows])
