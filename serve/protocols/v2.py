@@ -147,8 +147,9 @@ class V2:
         if match["verb"] == "stats":
             return Answer({"model_stats": self._statistics(model, version)})
         with self.manager.handle(model, version) as handle:
-            describe = config if match["verb"] == "config" else self._metadata
-            return Answer(describe(handle))
+            if match["verb"] == "config":
+                return Answer(config(handle, self.manager.source.config(model).policy))
+            return Answer(self._metadata(handle))
 
     def _model_ready(self, model: str, version: int | None) -> Answer:
         states = [v for v in self.manager.status(model) if version in (None, v.version)]

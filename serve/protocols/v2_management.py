@@ -8,7 +8,7 @@ from typing import Any
 
 from serve.errors import InvalidArgument, Unimplemented
 from serve.manager import Handle, Manager
-from serve.policy import State
+from serve.policy import State, VersionPolicy
 from serve.tensors import TensorSpec
 
 _STATES = {
@@ -43,19 +43,61 @@ def index(manager: Manager, request: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def config(handle: Handle) -> dict[str, Any]:
-    """A version's set-up as Triton's configuration has it."""
+def config(handle: Handle, policy: VersionPolicy) -> dict[str, Any]:
+    """A version's set-up as Triton's configuration has it, all of its keys included.
+
+    Args:
+        handle: The version.
+        policy: Which versions of its model are served.
+    """
     signature = handle.servable.signature
+    common = {"is_shape_tensor": False, "is_non_linear_format_io": False}
+    only_input = {"format": "FORMAT_NONE", "allow_ragged_batch": False}
     return {
         "name": handle.model,
         "platform": "onnxruntime_onnx",
         "backend": "onnxruntime",
+        "runtime": "",
+        "version_policy": _write_policy(policy),
         "max_batch_size": 0,  # shapes have their batch axis
-        "input": [_write(spec) for spec in signature.inputs],
-        "output": [_write(spec) for spec in signature.outputs],
-        "instance_group": [{"name": handle.model, "kind": "KIND_CPU", "count": 1}],
+        "input": [
+            {**_write(spec), **common, **only_input, "optional": spec.optional}
+            for spec in signature.inputs
+        ],
+        "output": [{**_write(spec), **common, "label_filename": ""} for spec in signature.outputs],
+        "batch_input": [],
+        "batch_output": [],
+        "optimization": {
+            "priority": "PRIORITY_DEFAULT",
+            "input_pinned_memory": {"enable": False},
+            "output_pinned_memory": {"enable": False},
+            "gather_kernel_buffer_threshold": 0,
+            "eager_batching": False,
+        },
+        "instance_group": [
+            {
+                "name": handle.model,
+                "kind": "KIND_CPU",
+                "count": 1,
+                "gpus": [],
+                "secondary_devices": [],
+                "profile": [],
+                "passive": False,
+                "host_policy": "",
+            }
+        ],
         "default_model_filename": "model.onnx",
+        "cc_model_filenames": {},
+        "metric_tags": {},
+        "parameters": {},
+        "model_warmup": [],
     }
+
+
+def _write_policy(policy: VersionPolicy) -> dict[str, Any]:
+    if policy.specific:
+        return {"specific": {"versions": sorted(policy.specific)}}
+    return {"all": {}} if policy.latest is None else {"latest": {"num_versions": policy.latest}}
 
 
 class LogSettings(logging.Filter):

@@ -36,8 +36,11 @@ def test_the_configuration(client: Client) -> None:
     for path in ("/v2/models/linear/config", "/v2/models/linear/versions/1/config"):
         status, answer = client.get(path)
         assert (status, answer["name"], answer["backend"]) == (200, "linear", "onnxruntime")
-        assert answer["input"] == [{"name": "x", "data_type": "TYPE_FP32", "dims": [-1, 3]}]
-        assert answer["output"] == [{"name": "y", "data_type": "TYPE_FP32", "dims": [-1, 2]}]
+        assert answer["version_policy"] == {"latest": {"num_versions": 1}}
+        for kind, name, sizes in (("input", "x", [-1, 3]), ("output", "y", [-1, 2])):
+            (tensor,) = answer[kind]
+            given = {key: tensor[key] for key in ("name", "data_type", "dims")}
+            assert given == {"name": name, "data_type": "TYPE_FP32", "dims": sizes}
     assert client.get("/v2/models/text/config")[1]["input"][0]["data_type"] == "TYPE_STRING"
     assert client.get("/v2/models/nobody/config")[0] == 404
 
