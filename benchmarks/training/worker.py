@@ -19,6 +19,10 @@ def main(engine: str, name: str) -> None:
         from benchmarks.training.tapeline_engine import step
 
         train = step(name)
+    elif engine == "jax":
+        from benchmarks.training.jax_engine import step as jax_step
+
+        train = jax_step(name)
     else:
         from benchmarks.training.torch_engine import step as torch_step
 
