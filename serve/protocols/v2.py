@@ -20,6 +20,7 @@ from serve.infer import Inference
 from serve.manager import Handle, Manager
 from serve.metrics import Metrics
 from serve.policy import State
+from serve.protocols import files
 from serve.protocols.http import (
     Answer,
     Receive,
@@ -37,9 +38,9 @@ from serve.protocols.v2_management import LogSettings, config, index
 from serve.protocols.v2_tensors import (
     Order,
     Wanted,
+    read_bare,
     read_inputs,
     read_order,
-    read_raw,
     read_wanted,
     write_outputs,
 )
@@ -50,6 +51,7 @@ _MODEL = re.compile(
 )
 _CONTROL = re.compile(r"/v2/repository/models/(?P<model>[^/]+)/(?P<verb>load|unload)")
 _PLATFORM = "onnx_onnxv1"
+FILE = -1
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
@@ -229,7 +231,7 @@ class V2:
             model, version = _target(match)
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                return await self._run(handle, body, _json_length(scope, len(body)))
+                return await self._run(handle, body, _json_length(scope, body))
 
     async def _run(self, handle: Handle, body: bytes, length: int | None) -> Answer:
         with self.statistics.watch(handle) as watch:
@@ -241,8 +243,8 @@ class V2:
         servable = handle.servable
         signature = servable.signature
         answer: dict[str, Any] = {"model_name": handle.model, "model_version": str(handle.version)}
-        if length is None:
-            feeds = read_raw(body, signature)
+        if length is None or length == FILE:
+            feeds = read_bare(body, signature, is_file=length == FILE)
             wanted = [Wanted(spec, binary=True) for spec in signature.outputs]
             order = Order()
         else:
@@ -268,12 +270,16 @@ class V2:
         return Answer(answer, tensors=tensors)
 
 
-def _json_length(scope: Scope, total: int) -> int | None:
-    """How many bytes of a body are its JSON, raw tensors being the rest; None where it has none."""
-    given = header(scope, b"inference-header-content-length")
+def _json_length(scope: Scope, body: bytes) -> int | None:
+    """How many bytes of a body are its JSON, raw tensors being the rest.
+
+    None where it has none and is the bytes of a tensor; `FILE` where it is a file that holds one.
+    """
+    given, total = header(scope, b"inference-header-content-length"), len(body)
     if given is None:
-        bare = header(scope, b"content-type") == b"application/octet-stream"
-        return None if bare else total
+        if header(scope, b"content-type") == b"application/octet-stream":
+            return None
+        return FILE if files.is_file(body) else total
     if not given.isdigit() or len(given) > 19 or int(given) > total:
         raise InvalidArgument(
             f"Inference-Header-Content-Length {given[:40].decode('latin-1')!r} must be a number, "

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from serve import octets
 from serve.errors import InvalidArgument, Unimplemented
-from serve.protocols import binary
+from serve.protocols import binary, files
 from serve.protocols.sequences import to_tensors
 from serve.signature import Signature
-from serve.tensors import TensorSpec, from_json, to_json
+from serve.tensors import ELEMENTS, TensorSpec, from_json, to_json
+
+_TEXT = next(element for element in ELEMENTS if element.onnx == "string")
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -76,13 +78,19 @@ def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signatur
             )
         if name in feeds:
             raise InvalidArgument(f"Input {name!r} is given twice.")
-        shape = _shape(tensor, spec)
-        size = _binary_size(tensor, spec, shape, len(raw) - offset)
+        # Pictures are BYTES, whatever the model makes of them.
+        pictures = tensor.get("datatype") == "BYTES" and spec.element not in (None, _TEXT)
+        sent = replace(spec, type="tensor(string)") if pictures else spec
+        shape = _shape(tensor, sent)
+        size = _binary_size(tensor, sent, shape, len(raw) - offset)
         if size is None:
-            feeds[name] = _from_json(tensor, spec, shape)
-            continue
-        feeds[name] = binary.decode(raw[offset : offset + size], spec, shape)
-        offset += size
+            array = _from_json(tensor, sent, shape)
+        else:
+            array = binary.decode(raw[offset : offset + size], sent, shape)
+            offset += size
+        if pictures:
+            array = files.read_pictures([octets.to_bytes(text) for text in array.flat], spec)
+        feeds[name] = array
     if offset != len(raw):
         raise InvalidArgument(
             f"{len(raw)} bytes follow the JSON, but its inputs have a binary_data_size of {offset}."
@@ -90,8 +98,8 @@ def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signatur
     return feeds
 
 
-def read_raw(body: bytes, signature: Signature) -> Arrays:
-    """Make the only input of a body that is nothing but its bytes.
+def read_bare(body: bytes, signature: Signature, is_file: bool = False) -> Arrays:
+    """Make the only input of a body that is nothing but its bytes, or a file that holds it.
 
     Raises:
         InvalidArgument: The model has several inputs, or the bytes do not fit its shape.
@@ -105,6 +113,8 @@ def read_raw(body: bytes, signature: Signature) -> Arrays:
     raw = memoryview(body)
     if spec.element is None:
         raise _no_form(spec)
+    if is_file and spec.element != _TEXT:
+        return {spec.name: files.read_file(body, spec)}
     shape = binary.raw_shape(len(raw), spec)
     if spec.element.onnx == "string":
         return {spec.name: np.full(shape, octets.to_text(body), object)}
