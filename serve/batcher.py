@@ -4,69 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from serve.admission import Admission
-from serve.batching import (
-    Batching,
-    Key,
-    divide,
-    join,
-    key_of,
-    padded_size,
-    rows_of,
-    split,
-    take,
-)
+from serve.batch import Batch, Outputs, Request
+from serve.batching import Batching, key_of, padded_size, rows_of, split, take
 from serve.budget import ThreadBudget
-from serve.errors import DeadlineExceeded, ServeError, TooManyRequests, Unavailable
+from serve.errors import DeadlineExceeded, TooManyRequests, Unavailable
 from serve.executions import rows_in
-from serve.servable import Feeds, Run, Servable
-
-Outputs = dict[str, Any]
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """A run, which is ended when nobody waits for it."""
-
-    waiting: int
-    run: Run = field(default_factory=Run)
-
-    def leave(self) -> None:
-        self.waiting -= 1
-        if not self.waiting:
-            self.run.cancel()
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """What waits in the queue.
-
-    Attributes:
-        rows: How many examples it has, counted as 1 where it cannot be joined with others.
-        key: What those have that it can be joined with; None where there are none.
-        queued: When it came here, by `time.perf_counter`.
-        priority: It stands behind all whose number is not higher.
-    """
-
-    servable: Servable
-    feeds: Feeds
-    names: Sequence[str] | None
-    rows: int
-    key: Key | None
-    done: asyncio.Future[Outputs]
-    queued: float
-    priority: float
-    batch: _Batch | None = None
+from serve.servable import Feeds, Servable
 
 
 @dataclass(slots=True)
@@ -110,7 +64,6 @@ class Batcher:
         parallel: int,
     ) -> None:
         self.policy = policy
-        self.runs: set[Run] = set()
         self.totals = Totals()
         self._budget = budget
         self._pool = pool
@@ -118,8 +71,10 @@ class Batcher:
         self._seconds = seconds if math.isfinite(seconds) else 0.0
         self._parallel = parallel
         self._admission = Admission(policy.max_queue, policy.queue_seconds, parallel)
-        self._computed = self._rows_computed = 0
-        self._queue: deque[_Request] = deque()
+        self._queue: deque[Request] = deque()
+        self._computed: set[Batch] = set()
+        self._lock = threading.Lock()  # of the two above: the threads take batches themselves
+        self._closed = False
         self._workers: set[asyncio.Task[None]] = set()
         self._full = asyncio.Event()
         self._joins = policy.enabled
@@ -152,8 +107,6 @@ class Batcher:
         self.admit()
         requests = self._requests(servable, feeds, names, priority or math.inf)
         self._enqueue(requests)
-        if self._rows() >= self.policy.max_batch_size:
-            self._full.set()
         if len(self._workers) < self._parallel:
             self._workers.add(asyncio.create_task(self._work()))
         left = arrived + limit - time.perf_counter()
@@ -176,9 +129,11 @@ class Batcher:
         return len(self._queue)
 
     def cancel(self) -> None:
-        """End what runs."""
-        for run in self.runs:
-            run.cancel()
+        """End what runs, and let nothing more start."""
+        with self._lock:
+            self._closed = True
+            for batch in self._computed:
+                batch.run.cancel()
 
     @property
     def short(self) -> bool:
@@ -191,25 +146,27 @@ class Batcher:
         Raises:
             TooManyRequests: There is none.
         """
-        waiting, work = len(self._queue), self._rows() * self._seconds / self._parallel
-        run = self._seconds * max(1, self._rows_computed)
-        if self._admission.admits(waiting, work, self._computed, run):
-            return
-        refusal = f"{waiting} requests are waiting for this model: try again later."
-        while self.short and len(self._queue) > self._admission.limit(self._computed):
-            self._queue.pop().done.set_exception(TooManyRequests(refusal, work))
+        with self._lock:
+            computed = sum(len(batch.requests) for batch in self._computed)
+            rows = sum(batch.rows for batch in self._computed)
+            waiting, work = len(self._queue), self._rows() * self._seconds / self._parallel
+            if self._admission.admits(waiting, work, computed, self._seconds * max(1, rows)):
+                return
+            refusal = f"{waiting} requests are waiting for this model: try again later."
+            while self.short and len(self._queue) > self._admission.limit(computed):
+                self._queue.pop().done.set_exception(TooManyRequests(refusal, work))
         raise TooManyRequests(refusal, work)
 
     def _requests(
         self, servable: Servable, feeds: Feeds, names: Sequence[str] | None, priority: float
-    ) -> list[_Request]:
+    ) -> list[Request]:
         """A request, in parts where it is larger than a batch may be."""
         limit, signature = self.policy.max_batch_size, servable.signature
         rows = rows_of(feeds, signature) if self._joins else None
         parts = [feeds] if rows is None or rows <= limit else split(feeds, rows, limit)
         loop, now = asyncio.get_running_loop(), time.perf_counter()
         return [
-            _Request(
+            Request(
                 servable,
                 part,
                 names,
@@ -222,22 +179,25 @@ class Batcher:
             for part in parts
         ]
 
-    def _enqueue(self, requests: Sequence[_Request]) -> None:
+    def _enqueue(self, requests: Sequence[Request]) -> None:
         """Put the parts of a request in, behind all that go first."""
-        place = len(self._queue)
-        while place and self._queue[place - 1].priority > requests[0].priority:
-            place -= 1
-        if place == len(self._queue):
-            self._queue.extend(requests)
-        else:
-            for request in reversed(requests):
-                self._queue.insert(place, request)
+        with self._lock:
+            place = len(self._queue)
+            while place and self._queue[place - 1].priority > requests[0].priority:
+                place -= 1
+            if place == len(self._queue):
+                self._queue.extend(requests)
+            else:
+                for request in reversed(requests):
+                    self._queue.insert(place, request)
+            if self._rows() >= self.policy.max_batch_size:
+                self._full.set()
 
     def _rows(self) -> int:
         return sum(request.rows for request in self._queue)
 
     @staticmethod
-    def _expire(requests: Sequence[_Request], limit: float) -> None:
+    def _expire(requests: Sequence[Request], limit: float) -> None:
         """Give a request up: its first part without a result tells the one who waits."""
         for request in requests:
             if not request.done.done():
@@ -247,26 +207,30 @@ class Batcher:
                 request.done.set_exception(DeadlineExceeded(message))
                 return
 
-    def _leave(self, request: _Request) -> None:
+    def _leave(self, request: Request) -> None:
         """Let a request go whose client no longer waits."""
         if request.done.done() and not request.done.cancelled():
             request.done.exception()  # seen, so that asyncio does not complain
         request.done.cancel()
-        if request.batch is not None:
-            request.batch.leave()
-        elif request in self._queue:
-            self._queue.remove(request)
+        with self._lock:
+            if request.batch is not None:
+                request.batch.leave()
+            elif request in self._queue:
+                self._queue.remove(request)
 
     async def _work(self) -> None:
-        """Run batches until nothing waits."""
+        """Have batches run until nothing waits."""
+        loop = asyncio.get_running_loop()
         try:
             while self._queue:
                 await self._fill()
                 await self._budget.acquire(self._threads)
+                batch = self._take()
                 try:
-                    requests = self._take()
-                    if requests:
-                        await self._compute(requests)
+                    if batch is not None:
+                        await loop.run_in_executor(self._pool, self._compute, batch, loop)
+                except (asyncio.CancelledError, RuntimeError):  # the loop, or the pool, has ended
+                    self._abandon()
                 finally:
                     self._budget.release(self._threads)
         finally:  # at once: whoever comes next must see that nobody works
@@ -276,48 +240,68 @@ class Batcher:
 
     async def _fill(self) -> None:
         """Give a batch its time to become complete."""
-        if not self._joins or not self.policy.delay or not self._queue:
-            return
-        left = self._queue[0].queued + self.policy.delay - time.perf_counter()
-        if left <= 0 or self._rows() >= self.policy.max_batch_size:
+        left = self._time_to_fill()
+        if left <= 0:
             return
         self._full.clear()
         with suppress(TimeoutError):  # then it starts as it is
             await asyncio.wait_for(self._full.wait(), left)
 
-    def _take(self) -> list[_Request]:
-        """The next batch: the oldest request and those after it that can be joined with it."""
-        if not self._queue:
-            return []
-        first = self._queue[0]
-        alike = [r for r in self._queue if r.key == first.key] if first.key else [first]
-        batch = alike[: take([r.rows for r in alike], self.policy.max_batch_size)]
-        for request in batch:
-            self._queue.remove(request)
-        return batch
+    def _time_to_fill(self) -> float:
+        """The seconds that the next batch may still wait for more."""
+        with self._lock:
+            if not self._joins or not self.policy.delay or not self._queue:
+                return 0
+            if self._rows() >= self.policy.max_batch_size:
+                return 0
+            return self._queue[0].queued + self.policy.delay - time.perf_counter()
 
-    async def _compute(self, requests: list[_Request]) -> None:
-        batch = _Batch(len(requests))
-        for request in requests:
-            request.batch = batch
-        rows = sum(request.rows for request in requests)
-        self.runs.add(batch.run)
-        self._computed += len(requests)
-        self._rows_computed += rows
-        start = time.perf_counter()
-        try:
-            results = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._run, requests, batch.run
-            )
-        except (asyncio.CancelledError, RuntimeError):  # the pool is shut down, or the loop ends
+    def _take(self) -> Batch | None:
+        """The next batch: the oldest request and those after it that can be joined with it."""
+        with self._lock:
+            if not self._queue:
+                return None
+            first = self._queue[0]
+            alike = [r for r in self._queue if r.key == first.key] if first.key else [first]
+            requests = alike[: take([r.rows for r in alike], self.policy.max_batch_size)]
+            for request in requests:
+                self._queue.remove(request)
+            batch = Batch(requests)
+            self._computed.add(batch)
+            return batch
+
+    def _compute(self, batch: Batch | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Run batches on a thread: the next one begins before anybody is told of the last.
+
+        So the processors do not wait while the event loop writes answers and reads new requests.
+        """
+        while batch is not None:
+            batch.compute(self.policy.allowed_sizes)
+            following = self._take() if self._goes_on() else None
+            loop.call_soon_threadsafe(self._finish, batch)
+            batch = following
+
+    def _goes_on(self) -> bool:
+        """Whether the thread may take the next batch by itself, because it is nobody else's turn."""
+        return not self._closed and not self._budget.contended and self._time_to_fill() <= 0
+
+    def _abandon(self) -> None:
+        """End what is computed; whoever waits for it is told so now."""
+        for batch in tuple(self._computed):
             batch.run.cancel()
-            results = [Unavailable("The server is stopping.")] * len(requests)
-        finally:
-            self.runs.discard(batch.run)
-            self._computed -= len(requests)
-            self._rows_computed -= rows
-        self._report(requests, start)
-        for request, result in zip(requests, results, strict=True):
+            batch.results = [Unavailable("The server is stopping.")] * len(batch.requests)
+            self._finish(batch)
+
+    def _finish(self, batch: Batch) -> None:
+        """Hand out the results."""
+        with self._lock:
+            if batch not in self._computed:
+                return
+            self._computed.discard(batch)
+        if not batch.joined:
+            self._joins = False  # its outputs do not follow its inputs
+        self._report(batch)
+        for request, result in zip(batch.requests, batch.results, strict=True):
             if request.done.done():
                 continue
             if isinstance(result, BaseException):
@@ -325,49 +309,15 @@ class Batcher:
             else:
                 request.done.set_result(result)
 
-    def _report(self, requests: Sequence[_Request], start: float) -> None:
-        seconds = time.perf_counter() - start
-        rows = sum(request.rows for request in requests)
-        self._seconds += (seconds / rows - self._seconds) * (0.1 if self._seconds else 1.0)
+    def _report(self, batch: Batch) -> None:
+        if not batch.seconds:  # it never ran
+            return
+        requests, rows = batch.requests, batch.rows
+        self._seconds += (batch.seconds / rows - self._seconds) * (0.1 if self._seconds else 1.0)
         size = padded_size(rows, self.policy.allowed_sizes) if requests[0].key else rows
         totals = self.totals
         totals.runs += 1
         totals.requests += len(requests)
         totals.rows += rows
-        totals.waited += sum(start - request.queued for request in requests)
+        totals.waited += sum(batch.start - request.queued for request in requests)
         totals.padding += size - rows
-
-    def _run(self, requests: Sequence[_Request], run: Run) -> list[Outputs | Exception]:
-        """Compute on a thread; what cannot be computed together is computed one by one."""
-        if len(requests) > 1 or (self.policy.allowed_sizes and requests[0].key):
-            with suppress(ServeError):  # one of them may be to blame
-                results = self._run_together(requests, run)
-                if results is not None:
-                    return list(results)
-                self._joins = False  # its outputs do not follow its inputs
-        return [self._run_alone(request, run) for request in requests]
-
-    def _run_together(self, requests: Sequence[_Request], run: Run) -> list[Outputs] | None:
-        feeds = [request.feeds for request in requests]
-        rows = sum(request.rows for request in requests)
-        size = padded_size(rows, self.policy.allowed_sizes)
-        servable = requests[0].servable
-        wanted = [request.names for request in requests]
-        names = None
-        if None not in wanted:
-            names = list(dict.fromkeys(name for each in wanted for name in each or ()))
-        outputs = servable.run(join(feeds, size), names, run)
-        results = divide(outputs, feeds, servable.signature, size)
-        if results is None:
-            return None
-        return [
-            result if request.names is None else {name: result[name] for name in request.names}
-            for request, result in zip(requests, results, strict=True)
-        ]
-
-    @staticmethod
-    def _run_alone(request: _Request, run: Run) -> Outputs | Exception:
-        try:
-            return request.servable.run(request.feeds, request.names, run)
-        except Exception as error:
-            return error

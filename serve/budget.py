@@ -17,6 +17,11 @@ class ThreadBudget:
         self._free = threads
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def contended(self) -> bool:
+        """Whether somebody waits for threads."""
+        return bool(self._waiting)
+
     async def acquire(self, threads: int) -> None:
         """Wait until so many threads are free, and take them."""
         if not self._waiting and threads <= self._free:

@@ -275,14 +275,15 @@ def test_a_batch_is_ended_only_when_nobody_waits_for_it(
         feeds = {"x": np.ones(1, np.float32)}
         asked = [asyncio.create_task(made.run(servable, feeds)) for _ in range(2)]
         await asyncio.sleep(0.05)
-        (run,) = made._batcher(servable).runs
+        (batch,) = made._batcher(servable)._computed
+        run = batch.run
         asked[0].cancel()
         await asyncio.sleep(0.05)
         assert not run.cancelled
         asked[1].cancel()
         await asyncio.gather(*asked, return_exceptions=True)
         assert run.cancelled
-        while made._batcher(servable).runs:
+        while made._batcher(servable)._computed:
             await asyncio.sleep(0.01)
 
     with inference() as made:
