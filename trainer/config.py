@@ -60,6 +60,7 @@ class Train(_Section):
     optimizer: dict[str, Any] = {"name": "Adam", "lr": 0.001}
     schedule: dict[str, Any] = {"name": "constant"}
     clip: float | None = Field(default=None, gt=0.0)
+    accumulate: int = Field(default=1, ge=1)
     seed: int = 0
     engine: Literal["auto", "eager", "onnx"] = "auto"
     metrics: list[str] = []

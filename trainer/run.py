@@ -89,7 +89,8 @@ def train(
     chosen = engine or recipe.train.engine
     if chosen not in ENGINES:
         raise ConfigError(f"There is no engine {chosen!r}. There are: {', '.join(ENGINES)}.")
-    step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), recipe.train.clip)
+    clip, accumulate = recipe.train.clip, recipe.train.accumulate
+    step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), clip, accumulate)
     loader = Loader(training, recipe.train.batch_size, seed=recipe.train.seed)
     last = epochs or recipe.train.epochs
     before: list[Epoch] = []
@@ -100,6 +101,7 @@ def train(
         step.load(saved.optimizer)
         random.restore(saved.meta["random"])
         before = _history(folder)[: saved.meta["epoch"]]
+    rate = recipe.schedule(max(1, len(loader) * last // accumulate))
     lineage = _lineage(recipe, training, chosen)
     history = list(before)
 
@@ -119,7 +121,7 @@ def train(
         fit(
             step,
             loader,
-            recipe.schedule(len(loader) * last),
+            lambda batch: rate(batch // accumulate),
             last,
             validation=held_out,
             metrics=recipe.metrics(),

@@ -13,6 +13,7 @@ from trainer.core.tape import value_and_grad
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.tree import named_leaves
 from trainer.nn.module import Module, as_parameter
+from trainer.optim.accumulation import accumulated
 from trainer.optim.base import Optimizer
 from trainer.optim.clipping import clip_by_global_norm
 
@@ -85,11 +86,18 @@ class EagerStep:
         loss: From the model's output and the target to a scalar.
         optimizer: How parameters change.
         clip: The largest norm of all gradients together. Defaults to no limit.
+        accumulate: How many batches make one step of the optimizer. Defaults to 1.
     """
 
     def __init__(
-        self, model: Module, loss: Loss, optimizer: Optimizer, clip: float | None = None
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        clip: float | None = None,
+        accumulate: int = 1,
     ) -> None:
+        optimizer, clip = accumulated(optimizer, clip, accumulate)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self._step = training_step(loss, optimizer, clip)
         self._state = optimizer.init(model.tree_children())

@@ -23,13 +23,20 @@ class AutoStep:
         loss: From the model's output and the target to a scalar.
         optimizer: How parameters change.
         clip: The largest norm of all gradients together. Defaults to no limit.
+        accumulate: How many batches make one step of the optimizer. Defaults to 1.
     """
 
     def __init__(
-        self, model: Module, loss: Loss, optimizer: Optimizer, clip: float | None = None
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        clip: float | None = None,
+        accumulate: int = 1,
     ) -> None:
-        self.model, self.loss, self.optimizer, self._clip = model, loss, optimizer, clip
-        self._step: Step = CompiledStep(model, loss, optimizer, clip)
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self._clip, self._accumulate = clip, accumulate
+        self._step: Step = CompiledStep(model, loss, optimizer, clip, accumulate)
 
     @property
     def engine(self) -> str:
@@ -68,6 +75,6 @@ class AutoStep:
             raise error
         _log.warning("This model runs eagerly, which is slower: %s", error)
         state = self._step.state()
-        self._step = EagerStep(self.model, self.loss, self.optimizer, self._clip)
+        self._step = EagerStep(self.model, self.loss, self.optimizer, self._clip, self._accumulate)
         self._step.load(state)
         return self._step

@@ -13,6 +13,7 @@ from trainer.compiled.program import ForwardProgram, TrainingProgram
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.trace import capture
 from trainer.nn.module import Module, as_parameter
+from trainer.optim.accumulation import accumulated
 from trainer.optim.base import Optimizer
 from trainer.step import Loss, filled_state, flat_state
 
@@ -32,11 +33,18 @@ class CompiledStep:
         loss: From the model's output and the target to a scalar.
         optimizer: How parameters change.
         clip: The largest norm of all gradients together. Defaults to no limit.
+        accumulate: How many batches make one step of the optimizer. Defaults to 1.
     """
 
     def __init__(
-        self, model: Module, loss: Loss, optimizer: Optimizer, clip: float | None = None
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        clip: float | None = None,
+        accumulate: int = 1,
     ) -> None:
+        optimizer, clip = accumulated(optimizer, clip, accumulate)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         parameters = model.tree_children()
         self._state = optimizer.init(parameters)
