@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from serve import __version__
 from serve.access import Access, identifiers
 from serve.errors import ServeError
-from serve.foreign_metrics import ForeignMetrics
 from serve.infer import Inference
 from serve.keys import Keys
 from serve.loader import Loader, open_source
@@ -25,9 +24,12 @@ from serve.protocols.http import Application, Receive, Scope, Send, refuse
 from serve.protocols.statistics import Statistics
 from serve.protocols.tfserving import TFServing
 from serve.protocols.v2 import V2
+from serve.queues import Queues
 from serve.settings import Settings
 from serve.states import States
 from serve.tensors import dumps
+from serve.tfserving_metrics import TFServingMetrics
+from serve.triton_metrics import TritonMetrics
 
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TensorFlow Serving's
 
@@ -69,11 +71,14 @@ class ServeApplication(FastAPI):
             settings.load_retry_interval,
         )
         self.metrics = Metrics()
-        self.metrics.registry.register(States(self.manager))
         statistics = Statistics(self.inference)
-        self.metrics.registry.register(
-            ForeignMetrics(self.manager, self.inference, statistics, self.metrics.latencies)
-        )
+        for collector in (
+            States(self.manager),
+            Queues(self.manager, self.inference),
+            TFServingMetrics(self.manager, self.inference, self.metrics.tfserving),
+            TritonMetrics(self.manager, self.inference, statistics),
+        ):
+            self.metrics.registry.register(collector)
         shared = self.manager, self.inference, self.metrics, statistics
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from serve import warmup
 from serve.executions import Executions
 from serve.models_config import ModelConfig
 from serve.policy import VersionPolicy
 from serve.probe import Probe
-from serve.servable import Servable, load
+from serve.servable import Loading, Servable, load
 from serve.settings import Settings
 from serve.source import Candidate, ConfiguredSource, FolderSource
 
@@ -44,6 +46,7 @@ class Loader:
             LoadError: It cannot be served; the message says why.
         """
         settings, config = self.settings, candidate.config
+        start = time.perf_counter()
         servable = load(
             candidate.path,
             settings.thread_budget,
@@ -52,7 +55,10 @@ class Loader:
             config.device or settings.device,
             config.session,
         )
+        loaded = time.perf_counter()
         warmup.replay(servable, candidate.path)
+        warming = time.perf_counter() - loaded
+        servable.loading = Loading(candidate.path, loaded - start, warming)
         servable.executions = Executions()  # from now on they are for clients
         return servable
 

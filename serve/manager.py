@@ -240,6 +240,16 @@ class Manager:
             views = [(m, entry.view()) for m, es in self._entries.items() for entry in es.values()]
         yield from views
 
+    def loaded(self) -> list[tuple[str, int, Servable]]:
+        """Every version that can be asked: its model, its number and what answers."""
+        with self._lock:
+            return [
+                (model, version, entry.servable)
+                for model, versions in self._reachable.items()
+                for version, entry in versions.items()
+                if entry.servable is not None
+            ]
+
     def step(self) -> None:
         """Look at the source once and act until nothing is left to do."""
         with self._lock:

@@ -20,8 +20,8 @@ from prometheus_client import (
 )
 
 from serve.errors import ServeError
-from serve.foreign_metrics import Latencies
 from serve.manager import Handle
+from serve.tfserving_metrics import Requests
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -30,6 +30,8 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 # What nginx writes for a client that did not wait for its answer.
 CLIENT_GONE = 499
+
+SIGNATURE = "serving_default"  # the one that ONNX models have
 
 Protocol = Literal["tfserving", "v2"]
 
@@ -43,19 +45,19 @@ class Metrics:
         self.requests = Counter(
             "tapeline_requests",
             "Inference requests by their HTTP status.",
-            ["model", "version", "protocol", "code"],
+            ["model", "version", "signature", "protocol", "code"],
             registry=self.registry,
         )
         self.seconds = Histogram(
             "tapeline_request_seconds",
             "Time from a request's complete body to its result.",
-            ["model", "version", "protocol"],
+            ["model", "version", "signature", "protocol"],
             buckets=BUCKETS,
             registry=self.registry,
         )
 
         self.answering: set[tuple[str, str]] = set()
-        self.latencies: dict[str, Latencies] = defaultdict(Latencies)
+        self.tfserving: dict[str, Requests] = defaultdict(Requests)
         self.in_progress = 0
         Gauge(
             "tapeline_requests_in_progress",
@@ -84,9 +86,10 @@ class Metrics:
         labels = model, version, protocol, status
         found = self._labelled.get(labels)
         if found is None:
+            signature = SIGNATURE if model else ""
             found = self._labelled[labels] = (
-                self.requests.labels(model, version, protocol, str(status)),
-                self.seconds.labels(model, version, protocol),
+                self.requests.labels(model, version, signature, protocol, str(status)),
+                self.seconds.labels(model, version, signature, protocol),
             )
         return found
 
@@ -96,14 +99,30 @@ class Metrics:
 
 
 class Observation:
-    """One inference request; without labels from its client until a model answers it."""
+    """One inference request; without labels from its client until a model answers it.
 
-    __slots__ = ("_metrics", "_model", "_protocol", "_start", "_version")
+    Attributes:
+        verb: What is asked: predict, classify or regress.
+        computing: The seconds that the model took.
+        rows: How many examples it had.
+    """
+
+    __slots__ = (
+        "_metrics",
+        "_model",
+        "_protocol",
+        "_start",
+        "_version",
+        "computing",
+        "rows",
+        "verb",
+    )
 
     def __init__(self, metrics: Metrics, protocol: Protocol) -> None:
         self._metrics = metrics
         self._protocol = protocol
         self._model = self._version = ""
+        self.verb, self.computing, self.rows = "predict", 0.0, 0
 
     def answered_by(self, handle: Handle) -> None:
         """Say which version answers."""
@@ -130,7 +149,8 @@ class Observation:
         requests.inc()
         durations.observe(seconds)
         if self._model and self._protocol == "tfserving":
-            self._metrics.latencies[self._model].observe(status, seconds)
+            asked = self._metrics.tfserving[self._model]
+            asked.observe(self.verb, status, seconds, self.computing, self.rows)
 
 
 def _status(error: BaseException) -> int:

@@ -8,6 +8,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,15 @@ class Run:
         self.options.terminate = True
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a version came to be: where from, in how many seconds, and how many more warming it up took."""
+
+    path: Path
+    seconds: float
+    warming: float
+
+
 class Servable:
     """A session with what is known about it.
 
@@ -62,6 +72,7 @@ class Servable:
         threads: How many threads compute one run.
         seconds: How long one example took when it was loaded; infinite where that is unknown.
         executions: How often it was run for somebody.
+        loading: How it was loaded; None where nobody took the time.
         example: Inputs that it was tried with; None where nothing is known that it takes.
     """
 
@@ -76,6 +87,7 @@ class Servable:
         self.threads = threads
         self.seconds = seconds
         self.executions = Executions()
+        self.loading: Loading | None = None
         self.example: Feeds | None = None
         self._session = session
         self._names = [spec.name for spec in signature.outputs]

@@ -118,6 +118,11 @@ class Watch:
         """When the request was complete, by `time.perf_counter`."""
         return self._start / 1e9
 
+    @property
+    def computing(self) -> float:
+        """The seconds of the second phase; 0 while it has not ended."""
+        return (self._laps[1] - self._laps[0]) / 1e9 if len(self._laps) > 1 else 0.0
+
     def lap(self) -> None:
         """End a phase: reading the inputs, then computing; writing the outputs ends with the block."""
         self._laps.append(time.perf_counter_ns())

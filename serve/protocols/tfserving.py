@@ -111,18 +111,22 @@ class TFServing:
         with self.metrics.request("tfserving") as observation, self._handle(match) as handle:
             observation.answered_by(handle)
             with self.statistics.watch(handle) as watch:
-                verb = match["verb"].lower()
-                if verb == "predict":
-                    feeds = self._quick_rows.read(body, handle.servable.signature)
-                    if feeds is not None:
-                        outputs = await self._run(handle, feeds, watch)
-                        return Answer({"predictions": write_rows(outputs)})
-                request = loads(body)
-                if type(request) is not dict:
-                    raise InvalidArgument("The request must be a JSON object.")
-                _check_signature_name(request)
-                answer = self._predict if verb == "predict" else self._judge
-                return Answer(await answer(verb, request, handle, watch))
+                observation.verb = match["verb"].lower()
+                answer = await self._compute(observation.verb, body, handle, watch)
+                observation.rows, observation.computing = watch.rows, watch.computing
+                return Answer(answer)
+
+    async def _compute(self, verb: str, body: bytes, handle: Handle, watch: Watch) -> Any:
+        if verb == "predict":
+            feeds = self._quick_rows.read(body, handle.servable.signature)
+            if feeds is not None:
+                return {"predictions": write_rows(await self._run(handle, feeds, watch))}
+        request = loads(body)
+        if type(request) is not dict:
+            raise InvalidArgument("The request must be a JSON object.")
+        _check_signature_name(request)
+        answer = self._predict if verb == "predict" else self._judge
+        return await answer(verb, request, handle, watch)
 
     async def _run(
         self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None

@@ -47,7 +47,7 @@ def test_requests_are_counted_by_model_version_protocol_and_code(client: Client)
 def test_requests_are_timed(client: Client) -> None:
     client.predict("half_plus_two", [1])
     found = samples(client)
-    labels = frozenset(["half_plus_two", "1", "tfserving"])
+    labels = frozenset(["half_plus_two", "1", "serving_default", "tfserving"])
     assert found["tapeline_request_seconds_count", labels] >= 1
     assert found["tapeline_request_seconds_sum", labels] > 0
 
@@ -64,15 +64,19 @@ def test_tensorflow_serving_s_path_works_and_the_process_is_described(client: Cl
     assert found["process_start_time_seconds", frozenset()] > 0
 
 
-def values(client: Client, name: str, **labels: str) -> list[float]:
+def found(client: Client, name: str, **labels: str) -> list[Any]:
     client.connection.request("GET", "/metrics")
     families = parse(client.connection.getresponse().read().decode())
     return [
-        sample.value
+        sample
         for family in families
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     ]
+
+
+def values(client: Client, name: str, **labels: str) -> list[float]:
+    return [sample.value for sample in found(client, name, **labels)]
 
 
 def test_tensorflow_serving_s_names_count_and_time(client: Client) -> None:
@@ -93,6 +97,50 @@ def test_tensorflow_serving_s_names_count_and_time(client: Client) -> None:
     assert [b - a for a, b in zip(before, now(), strict=True)] == [1, 1, 1, 1]
     assert len(values(client, prefix + "latency_bucket", model_name="linear")) == 34
     assert sum(values(client, prefix + "latency_sum", model_name="linear")) > 0
+
+
+def test_tensorflow_serving_s_names_know_runs_and_loads(client: Client) -> None:
+    tfs, session = ":tensorflow:serving:", ":tensorflow:serving:batching_session:"
+
+    def now() -> list[float]:
+        return [
+            sum(values(client, tfs + "request_latency_count", API="classify")),
+            sum(values(client, tfs + "runtime_latency_count", model_name="classifier")),
+            sum(values(client, tfs + "request_example_counts_count", model="classifier")),
+            sum(values(client, tfs + "request_example_count_total", model="classifier")),
+            sum(values(client, session + "wrapped_run_count")),
+            sum(values(client, session + "processed_batch_size_sum")),
+            sum(values(client, session + "queuing_latency_count", thread_pool_name="slow")),
+        ]
+
+    before = now()
+    rows = [{"x": [0.2, 0.3, 0.5]}, {"x": [0, 0, 1]}]
+    assert client.post("/v1/models/classifier:classify", {"examples": rows})[0] == 200
+    assert client.post("/v1/models/slow:predict", {"inputs": 1})[0] == 200
+    assert [b - a for a, b in zip(before, now(), strict=True)] == [1, 1, 1, 2, 2, 3, 1]
+    assert sum(values(client, tfs + "runtime_latency_sum", model_name="classifier")) > 0
+    load, warm = ":tensorflow:cc:saved_model:load_latency", tfs + "model_warmup_latency_count"
+    paths = [s.labels["model_path"] for s in found(client, load)]
+    assert any(path.endswith("/linear/1") for path in paths)
+    assert min(values(client, load)) > 0
+    assert values(client, warm, status="OK") == [1] * len(paths)
+    attempts = ":tensorflow:cc:saved_model:load_attempt_count"
+    assert values(client, attempts, status="success") == [1] * len(paths)
+
+
+def test_triton_s_names_know_loads_and_the_machine(client: Client) -> None:
+    assert values(client, "nv_model_load_duration_secs", model="linear", version="1")[0] > 0
+    total, used = (values(client, f"nv_cpu_memory_{name}_bytes")[0] for name in ("total", "used"))
+    assert 2**20 < used < total
+    assert 0 <= values(client, "nv_cpu_utilization")[0] <= 1
+
+
+def test_requests_are_told_apart_by_signature(client: Client) -> None:
+    client.predict("linear", [[1, 2, 3]])
+    for name in ("tapeline_requests_total", "tapeline_request_seconds_count"):
+        assert values(client, name, model="linear", signature="serving_default")
+    client.post("/v1/models/nobody:predict", {})
+    assert values(client, "tapeline_requests_total", model="", signature="", code="404")
 
 
 def test_triton_s_names_count_and_time(client: Client) -> None:
