@@ -1,4 +1,4 @@
-"""The server's command line: serve."""
+"""The server's command lines: serve, which needs no word, and bench."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from typer.core import TyperCommand
 
 from serve.foreign_flags import reason_against
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+PLAIN: dict[str, Any] = {
+    "add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None,
+}  # fmt: skip
+app = typer.Typer(**PLAIN)
+benching = typer.Typer(
+    **PLAIN
+)  # of its own: a second command would make the first one need its name
 
 # TensorFlow Serving writes its flags with underscores.
 UNDERSCORES = {"token_normalize_func": lambda token: token.replace("_", "-")}
@@ -232,6 +238,122 @@ def serve(
             raise
         typer.echo(str(error), err=True)
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
+
+
+@benching.command()
+def bench(
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="A server with one model, or a model: http://HOST:PORT/v2/models/NAME."
+        ),
+    ],
+    body: Annotated[
+        Path | None,
+        typer.Option(help="A request to send.  [default: random values that fit the model]"),
+    ] = None,
+    concurrency: Annotated[
+        str, typer.Option(help="Numbers of clients that each wait for their answer; '' for none.")
+    ] = "1,2,4,8,16,32,64",
+    rate: Annotated[
+        str,
+        typer.Option(
+            help="Requests a second, sent whether earlier ones have been answered or not.  "
+            "[default: 0.5 and 0.8 of what the clients reached]"
+        ),
+    ] = "",
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each round takes.")] = 2.0,
+    header: Annotated[
+        list[str] | None, typer.Option(help="Sent with each request, as 'Name: value'.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw latency over answers a second: .svg or .html.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print machine-readable results.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure a server: answers a second, and how long they take.
+
+    Works with every server that speaks TensorFlow Serving's REST API or the Open Inference
+    Protocol V2, and with --body with any other. First clients ask, more and more of them, each
+    again when it has its answer; then requests come at fixed rates, and each latency counts from
+    when its request was due.
+    """
+    from serve.errors import BenchError
+
+    clients, rates = _numbers("concurrency", concurrency), _numbers("rate", rate)
+    headers = dict(_header(line) for line in header or [])
+    try:
+        _bench(url, body, [round(count) for count in clients], rates, seconds, headers, plot, json)
+    except BenchError as error:
+        if debug:
+            raise
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _bench(
+    url: str,
+    body: Path | None,
+    clients: list[int],
+    rates: list[float],
+    seconds: float,
+    headers: dict[str, str],
+    plot: Path | None,
+    json: bool,
+) -> None:
+    import orjson
+    from rich.console import Console
+
+    from serve.bench import plotting, report, target
+    from serve.bench.rounds import measure
+    from serve.errors import BenchError
+
+    try:
+        content = None if body is None else body.read_bytes()
+    except OSError as error:
+        raise BenchError(f"Cannot read {body}: {error.strerror}.") from error
+    found = target.find(url, content, headers)
+    rounds = []
+    console = Console(quiet=json, highlight=False)
+    try:
+        for tally in report.show(found, measure(found, seconds, clients, rates), console):
+            rounds.append(tally)
+    except KeyboardInterrupt:  # what has been measured is worth showing
+        typer.echo("Stopped.", err=True)
+    if json:
+        results = [report.as_data(tally) for tally in rounds]
+        named = {"url": found.address + found.path, "request": found.summary, "rounds": results}
+        typer.echo(orjson.dumps(named).decode())
+    if plot is not None:
+        try:
+            plotting.save(rounds, f"{found.address}{found.path}", plot)
+        except OSError as error:
+            raise BenchError(f"Cannot write {plot}: {error.strerror}.") from error
+        if not json:
+            typer.echo(f"drawn in {plot}")
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """Read numbers above 0 with commas between them."""
+    try:
+        numbers = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = [0.0]
+    least = 1 if option == "concurrency" else 0
+    if any(not least <= number < 1e6 or number == 0 for number in numbers):
+        raise typer.BadParameter(
+            f"{text!r} must be numbers above 0 with commas between, such as 1,8,64.",
+            param_hint=f"--{option}",
+        )
+    return numbers
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip() or not line.isprintable():
+        raise typer.BadParameter(f"{line!r} must be 'Name: value'.", param_hint="--header")
+    return name.strip(), value.strip()
 
 
 def _show_log() -> None:

@@ -41,20 +41,20 @@ def given(content: bytes) -> Body:
     return Body(content, {"Content-Type": kind}, "the given body")
 
 
-def examples(inputs: Mapping[str, Mapping[str, Any]]) -> Body:
-    """A predict request of TensorFlow Serving's API: a row, where all inputs have rows.
+def examples(signature: Mapping[str, Mapping[str, Any]]) -> Body:
+    """A predict request of TensorFlow Serving's API: a row, where all inputs and outputs have rows.
 
     Args:
-        inputs: Of the signature, as the server's metadata have them.
+        signature: With its "inputs" and "outputs", as the server's metadata have them.
     """
-    arrays, rows = {}, True
-    for name, spec in inputs.items():
-        shape = [int(dim["size"]) for dim in spec["tensor_shape"].get("dim", ())]
-        arrays[name] = _random(name, _TFS.get(spec["dtype"]), spec["dtype"], shape)
-        rows &= shape[:1] == [-1]
+    arrays = {}
+    for name, spec in signature["inputs"].items():
+        arrays[name] = _random(name, _TFS.get(spec["dtype"]), spec["dtype"], _shape(spec))
+    every = (*signature["inputs"].values(), *signature.get("outputs", {}).values())
+    rows = all(_shape(spec)[:1] == [-1] for spec in every)
     content: dict[str, Any] = {"inputs": {n: array.tolist() for n, array in arrays.items()}}
     if rows:
-        row = {name: array[0].tolist() for name, array in arrays.items()}
+        row = {name: array.tolist()[0] for name, array in arrays.items()}
         content = {"instances": [row if len(row) > 1 else next(iter(row.values()))]}
     return Body(_json(content), {"Content-Type": "application/json"}, _summary(arrays, "JSON"))
 
@@ -89,6 +89,10 @@ def tensors(inputs: Sequence[Mapping[str, Any]], binary: bool) -> Body:
         "Inference-Header-Content-Length": str(len(text)),
     }
     return Body(text + b"".join(parts), head, _summary(arrays, "binary"))
+
+
+def _shape(spec: Mapping[str, Any]) -> list[int]:
+    return [int(dim["size"]) for dim in spec["tensor_shape"].get("dim", ())]
 
 
 def _random(name: str, dtype: str | None, given: str, shape: Sequence[int]) -> Array:

@@ -40,6 +40,7 @@ class _Connections:
         self._tally = tally
         self._free = free
         self._lost = lost
+        self._began = time.process_time()
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -72,6 +73,11 @@ class _Connections:
         """Send a request that is due, or was."""
         self.asked += 1
         connection.ask(due)
+
+    @property
+    def work(self) -> float:
+        """The processor time in seconds that asking has taken so far."""
+        return time.process_time() - self._began
 
     def close(self) -> None:
         """Give all up."""
@@ -137,11 +143,12 @@ async def closed_loop(target: Target, clients: int, seconds: float) -> Tally:
         for connection in opened:
             go_on(connection, LOST)
         await asyncio.sleep(seconds)
-        await _finish(connections, lambda: connections.asked == 0)
+        await _finish(lambda: connections.asked == 0)
     finally:
         connections.close()
     tally.unanswered = connections.asked
     tally.seconds = max(connections.last, end) - start
+    tally.busy = connections.work / tally.seconds
     return tally
 
 
@@ -149,7 +156,7 @@ async def open_loop(
     target: Target,
     rate: float,
     seconds: float,
-    most: int = 512,
+    most: int = 128,
     tally: Tally | None = None,
     is_over: Callable[[], bool] = bool,
 ) -> Tally:
@@ -210,23 +217,20 @@ async def open_loop(
         idle.append(await connections.connect())
         clock = Clock(rate, tick)
         try:
-            await _finish(
-                connections, lambda: is_over() or (ticks == total and not due), seconds + PATIENCE
-            )
+            await _finish(lambda: is_over() or (ticks == total and not due), seconds)
         finally:
             clock.close()
-        await _finish(connections, lambda: connections.asked == 0)
+        await _finish(lambda: connections.asked == 0)
     finally:
         connections.close()
     tally.unanswered = connections.asked + len(due)
     tally.seconds = max(connections.last, clock.start + ticks / rate) - clock.start
+    tally.busy = connections.work / tally.seconds
     return tally
 
 
-async def _finish(
-    connections: _Connections, done: Callable[[], bool], patience: float = PATIENCE
-) -> None:
-    """Wait until a loop is done; for as long as it is worth it."""
-    end = time.perf_counter() + patience
+async def _finish(done: Callable[[], bool], seconds: float = 0.0) -> None:
+    """Wait until a loop is done, which takes so many seconds; for as long as it is worth it."""
+    end = time.perf_counter() + seconds + PATIENCE
     while not done() and time.perf_counter() < end:
         await asyncio.sleep(0.01)

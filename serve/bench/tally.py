@@ -26,6 +26,8 @@ class Tally:
         unanswered: Requests that had no answer when patience was over.
         retry_after: How many refusals said when to come again.
         complaint: What the first error said.
+        busy: The share of the time that the asking process itself was at work; near 1, the figures
+            are its own and not the server's.
     """
 
     loop: Literal["closed", "open"]
@@ -36,6 +38,7 @@ class Tally:
     unanswered: int = 0
     retry_after: int = 0
     complaint: str = ""
+    busy: float = 0.0
 
     def add(self, connection: Connection, status: int, now: float) -> None:
         """Count what a connection brought at this time."""

@@ -155,7 +155,7 @@ def _ask_for_body(server: _Server) -> tuple[str, Body]:
         if type(metadata) is dict and "metadata" in metadata:
             definitions = metadata["metadata"]["signature_def"]["signature_def"]
             signature = definitions.get("serving_default") or next(iter(definitions.values()))
-            return f"{model}:predict", examples(signature["inputs"])
+            return f"{model}:predict", examples(signature)
     raise BenchError(
         f"{server.address}{path} does not say what it takes: name a model of the server "
         "(/v1/models/NAME or /v2/models/NAME), or give a request with --body FILE."
