@@ -10,6 +10,7 @@ app = command_line(
 )
 for part in (training, exporting, serving):
     app.registered_commands += part.app.registered_commands
+app.registered_commands += serving.benching.registered_commands
 
 
 def main() -> None:

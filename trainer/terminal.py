@@ -44,7 +44,8 @@ def command_line(purpose: str) -> typer.Typer:
         version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
         debug: Annotated[bool, typer.Option(DEBUG, help="Show where an error arose.")] = False,
     ) -> None:
-        context.default_map = {"serve": {"debug": debug}}  # it reports its own errors
+        given = {"debug": debug}
+        context.default_map = {"serve": given, "bench": given}  # they report their own errors
         if version:
             typer.echo(f"tapeline {version_of('tapeline')}")
         elif context.invoked_subcommand is None:

@@ -41,7 +41,15 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self.due, self._waits = due, True
         self.refusal, self.retry_after = b"", False
-        self._transport.write(self._request)
+        if self._transport.is_closing():
+            asyncio.get_running_loop().call_soon(self._end, LOST, False)
+        else:
+            self._transport.write(self._request)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has not closed it."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
         """Give the connection up, silently."""

@@ -24,7 +24,7 @@ class _Connections:
         target: What is asked.
         tally: Counts.
         free: Called with a connection that can be used, and with what it was last answered.
-        lost: Called when one cannot be used any more, or could not be opened.
+        lost: Called when one cannot be used any more, or could not be opened, some time after.
     """
 
     def __init__(
@@ -102,8 +102,11 @@ class _Connections:
         self._tally.add(connection, status, self.last)
         if again:
             self._free(connection, status)
+            return
+        self._open.discard(connection)
+        if status == LOST:  # not at once: a server that has trouble would get more of it
+            asyncio.get_running_loop().call_later(REST, self._lost)
         else:
-            self._open.discard(connection)
             self._lost()
 
 
@@ -201,10 +204,13 @@ async def open_loop(
             connections.open_another()
 
     def tick(count: int) -> None:
-        nonlocal ticks
+        nonlocal ticks, opened
         for _ in range(min(count, total - ticks)):
             ticks += 1
             moment = clock.start + ticks / rate
+            while idle and not idle[-1].is_open:  # the server may close what is idle for long
+                idle.pop()
+                opened -= 1
             if idle:
                 connections.ask(idle.pop(), moment)
             else:

@@ -139,8 +139,17 @@ def test_connections_that_break_are_replaced() -> None:
     ):
         tally = run(loop, answer)
         assert set(tally.statuses) == {0}
-        assert tally.failed > 2
+        assert tally.failed >= 2
         assert tally.complaint == "the connection broke"
+
+
+def test_a_connection_that_was_closed_while_idle_is_no_failure() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        asyncio.get_running_loop().call_later(0.05, writer.close)  # as if it had a keep-alive time
+
+    tally = run(lambda target: open_loop(target, 5.0, 1.0), answer)
+    assert tally.statuses == {200: 5}
 
 
 @pytest.mark.parametrize(
