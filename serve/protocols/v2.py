@@ -21,6 +21,7 @@ from serve.manager import Handle, Manager
 from serve.metrics import Metrics
 from serve.policy import State
 from serve.protocols import files
+from serve.protocols.heads import Heads
 from serve.protocols.http import (
     Answer,
     Receive,
@@ -92,6 +93,7 @@ class V2:
         self.is_ready = is_ready
         self.max_body_bytes = max_body_bytes
         self.model_control = model_control
+        self._heads = Heads()
         self.log_settings = LogSettings(logging.getLogger("serve"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -245,8 +247,10 @@ class V2:
         answer: dict[str, Any] = {"model_name": handle.model, "model_version": str(handle.version)}
         if length is None or length == FILE:
             feeds = read_bare(body, signature, is_file=length == FILE)
-            wanted = [Wanted(spec, binary=True) for spec in signature.outputs]
+            wanted: Sequence[Wanted] = [Wanted(spec, binary=True) for spec in signature.outputs]
             order = Order()
+        elif (head := self._heads.find(body, length, signature)) is not None:
+            feeds, wanted, order = head.feeds(body), head.wanted, head.order
         else:
             request = loads(body if length == len(body) else body[:length])
             if type(request) is not dict:
@@ -259,6 +263,7 @@ class V2:
             feeds = read_inputs(request, memoryview(body)[length:], signature)
             wanted = read_wanted(request, signature)
             order = read_order(request)
+            self._heads.remember(body, length, request, feeds, wanted, order, signature)
         watch.lap()
         watch.rows = rows_in(feeds)
         names = [want.spec.name for want in wanted]
