@@ -14,10 +14,10 @@ from trainer.core.trace import draw
 _lock = threading.Lock()
 _generator = np.random.Generator(np.random.PCG64(0))
 
-# How each distribution is drawn, for eager code, for capture and for a compiled step alike.
-SAMPLERS: dict[str, Callable[[np.random.Generator, tuple[int, ...], Any], Array]] = {
-    "uniform": lambda generator, shape, dtype: generator.random(shape, dtype),
-    "normal": lambda generator, shape, dtype: generator.standard_normal(shape, dtype),
+# How each distribution fills an array, for eager code, for capture and for a compiled step alike.
+SAMPLERS: dict[str, Callable[[np.random.Generator, Array], Any]] = {
+    "uniform": lambda generator, out: generator.random(dtype=out.dtype, out=out),
+    "normal": lambda generator, out: generator.standard_normal(dtype=out.dtype, out=out),
 }
 
 
@@ -49,8 +49,14 @@ def restore(saved: dict[str, Any]) -> None:
 
 def sample(distribution: str, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
     """An array of random numbers, drawn now."""
+    return fill(distribution, np.empty(shape, dtype))
+
+
+def fill(distribution: str, out: Array) -> Array:
+    """Draw random numbers into an array of float32 or float64 and return it."""
     with _lock:
-        return SAMPLERS[distribution](_generator, shape, np.dtype(dtype))
+        SAMPLERS[distribution](_generator, out)
+    return out
 
 
 def uniform(shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
@@ -75,5 +81,13 @@ def normal(shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
 
 def _draw(distribution: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
     kind = np.dtype(dtype)
-    made = draw(distribution, shape, kind, lambda g: SAMPLERS[distribution](g, shape, kind))
+    made = draw(distribution, shape, kind, lambda g: _filled(distribution, shape, kind, g))
     return wrap(sample(distribution, shape, kind)) if made is None else made
+
+
+def _filled(
+    distribution: str, shape: tuple[int, ...], dtype: Any, generator: np.random.Generator
+) -> Array:
+    out = np.empty(shape, dtype)
+    SAMPLERS[distribution](generator, out)
+    return out

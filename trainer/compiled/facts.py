@@ -53,9 +53,7 @@ class Facts:
         """The shape, where all of it is known."""
         if name in self._constants:
             return self._constants[name].shape
-        shape = self._values[name].shape if name in self._values else None
-        sizes = tuple(size for size in shape or () if isinstance(size, int))
-        return sizes if shape is not None and len(sizes) == len(shape) else None
+        return self._values[name].sizes if name in self._values else None
 
     def rank(self, name: str) -> int | None:
         """The number of axes, where it is known."""

@@ -194,18 +194,18 @@ def sum_of_rows_as_product(facts: Facts, equation: Equation) -> Written | None:
         return None
     if shape is None or len(shape) < 2 or result is None or dtype.itemsize < 4:
         return None
-    name = equation.outputs[0]
-    ones, rows, product = f"{name}.ones", f"{name}.rows", f"{name}.product"
-    constants = {
-        ones: np.ones((1, shape[0]), dtype),
-        f"{rows}.shape": np.array([shape[0], prod(shape[1:])], np.int64),
-        f"{name}.shape": np.array(result, np.int64),
-    }
+    x, name = equation.inputs[0], equation.outputs[0]
+    ones, flat, total = f"{name}.ones", f"{name}.flat", f"{name}.total"
+    constants = {ones: np.ones(shape[0], dtype)}
+    if len(shape) == 2 and len(result) == 1:
+        return Written((Equation("MatMul", (ones, x), (name,), line=equation.line),), constants)
+    constants[f"{flat}.shape"] = np.array([shape[0], prod(shape[1:])], np.int64)
+    constants[f"{name}.shape"] = np.array(result, np.int64)
     return Written(
         (
-            Equation("Reshape", (equation.inputs[0], f"{rows}.shape"), (rows,), line=equation.line),
-            Equation("MatMul", (ones, rows), (product,), line=equation.line),
-            Equation("Reshape", (product, f"{name}.shape"), (name,), line=equation.line),
+            Equation("Reshape", (x, f"{flat}.shape"), (flat,), line=equation.line),
+            Equation("MatMul", (ones, flat), (total,), line=equation.line),
+            Equation("Reshape", (total, f"{name}.shape"), (name,), line=equation.line),
         ),
         constants,
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from trainer import random
 from trainer.compiled.buffers import Buffers
 from trainer.compiled.passes import optimize
-from trainer.compiled.session import bound, failure, session
+from trainer.compiled.session import aligned, bound, failure, session
+from trainer.core.graph import Value
 from trainer.core.tensor import Array
 from trainer.core.trace import Captured
+
+_COPIED = 1 << 14  # bytes: up to here a batch is copied faster than it is bound
 
 
 class TrainingProgram:
@@ -23,15 +28,21 @@ class TrainingProgram:
     def __init__(self, captured: Captured, buffers: Buffers) -> None:
         self._graph = optimize(captured.graph)
         self._session = session(self._graph)
-        self._buffers, self._draws = buffers, captured.draws
-        loss = next(value for value in captured.graph.outputs if value.name == "loss")
-        self._rate, self._loss = np.zeros((), np.float64), np.zeros((), loss.dtype)
+        self._buffers = buffers
+        values = {value.name: value for value in captured.graph.inputs + captured.graph.outputs}
+        self._rate, self._loss = np.zeros((), np.float64), np.zeros((), values["loss"].dtype)
+        self._held = {name: _memory(values[name]) for name in ("x", "y") if _is_small(values[name])}
+        # With sizes that are known, numbers are drawn straight into memory that stays bound.
+        fixed = [d for d in captured.draws if values[d.name].sizes is not None]
+        drawn = {d.name: _memory(values[d.name]) for d in fixed}
+        self._draws = [(d, drawn.get(d.name)) for d in captured.draws]
         self._bindings = []
         for read, write in (buffers.values, buffers.values[::-1]):
             binding = self._session.io_binding()
-            for name in read.keys() & {value.name for value in captured.graph.inputs}:
+            for name in read.keys() & values.keys():
                 binding.bind_ortvalue_input(name, read[name])
-            binding.bind_ortvalue_input("lr", bound(self._rate))
+            for name, array in {"lr": self._rate, **self._held, **drawn}.items():
+                binding.bind_ortvalue_input(name, bound(array))
             for name, output in captured.state.items():
                 binding.bind_ortvalue_output(output, write[name])
             binding.bind_ortvalue_output("loss", bound(self._loss))
@@ -42,19 +53,34 @@ class TrainingProgram:
         buffers = self._buffers
         binding = self._bindings[buffers.turn]
         self._rate[()] = lr
-        binding.bind_cpu_input("x", x)
-        binding.bind_cpu_input("y", y)
-        for drawn in self._draws:
-            shape = tuple(n if isinstance(n, int) else n.at({"batch": len(x)}) for n in drawn.shape)
-            binding.bind_cpu_input(
-                drawn.name, random.sample(drawn.distribution, shape, drawn.dtype)
-            )
+        for name, given in (("x", x), ("y", y)):
+            if name in self._held:
+                self._held[name][...] = given
+            else:
+                binding.bind_cpu_input(name, given)
+        for draw, memory in self._draws:
+            if memory is None:
+                sizes = {"batch": len(x)}
+                shape = tuple(n if isinstance(n, int) else n.at(sizes) for n in draw.shape)
+                array = random.sample(draw.distribution, shape, draw.dtype)
+                binding.bind_cpu_input(draw.name, array)
+            else:
+                random.fill(draw.distribution, memory)
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # what the runtime raises has no base class of its own
             raise failure(self._graph, error) from error
         buffers.turn = 1 - buffers.turn
         return float(self._loss)
+
+
+def _is_small(value: Value) -> bool:
+    """Whether a batch is copied faster than bound."""
+    return value.sizes is not None and prod(value.sizes) * value.dtype.itemsize <= _COPIED
+
+
+def _memory(value: Value) -> Array:
+    return aligned(np.zeros(value.sizes or (), value.dtype))
 
 
 class ForwardProgram:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from trainer.core.tensor import Array
 onnxruntime.disable_telemetry_events()
 
 _LOSSY = ["MatMulScaleFusion"]  # it keeps factors of float64 products as float32
+_SMALL = 4096  # elements: where no array has more, a second thread costs more than it does
 _ALIGNMENT = 64  # bytes: a line of the cache, and what vector instructions like best
 
 
@@ -29,6 +31,8 @@ def session(graph: Graph) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    if _is_small(graph):
+        options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(
             to_model(graph).SerializeToString(),
@@ -40,9 +44,17 @@ def session(graph: Graph) -> Any:
         raise failure(graph, error) from error
 
 
+def _is_small(graph: Graph) -> bool:
+    shapes = [v.sizes for v in (*graph.inputs, *graph.outputs, *graph.known.values())]
+    shapes += [array.shape for array in graph.constants.values()]
+    return all(shape is not None and prod(shape) <= _SMALL for shape in shapes)
+
+
 def _multiplies_float64(graph: Graph) -> bool:
-    products = [e.outputs[0] for e in graph.equations if e.op == "MatMul"]
-    return any(n in graph.known and graph.known[n].dtype == np.float64 for n in products)
+    dtypes = {name: value.dtype for name, value in graph.known.items()}
+    dtypes |= {name: array.dtype for name, array in graph.constants.items()}
+    products = [name for e in graph.equations if e.op == "MatMul" for name in e.inputs + e.outputs]
+    return any(dtypes.get(name) == np.float64 for name in products)
 
 
 def aligned(array: Array) -> Array:

@@ -24,6 +24,12 @@ class Value:
     dtype: np.dtype[Any]
     shape: tuple[Dimension, ...] | None
 
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """The shape, where all of it is known."""
+        sizes = tuple(size for size in self.shape or () if isinstance(size, int))
+        return sizes if self.shape is not None and len(sizes) == len(self.shape) else None
+
 
 @dataclass(frozen=True)
 class Equation:
