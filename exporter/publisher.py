@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -23,6 +25,9 @@ from exporter.verification import Verification, verify
 from trainer.nn.module import Module
 
 GOLDEN_ROWS = 8
+INCOMING = ".incoming-"
+# What another tool writes under such a name is not locked: it is left alone for so many seconds.
+STALE = 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -89,11 +94,13 @@ def publish(
 @contextmanager
 def _incoming(folder: Path) -> Iterator[Path]:
     """A hidden folder beside the versions, gone afterwards whatever happens."""
-    incoming = None
+    incoming = lock = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
+        _sweep(folder)
+        incoming = Path(tempfile.mkdtemp(prefix=INCOMING, dir=folder))
         incoming.chmod(0o755)
+        lock = _lock(incoming)
         yield incoming
     except (OSError, ExportError) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
@@ -105,6 +112,28 @@ def _incoming(folder: Path) -> Iterator[Path]:
     finally:
         if incoming is not None:
             shutil.rmtree(incoming, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what publishers that were killed have left behind."""
+    for left in folder.glob(f"{INCOMING}*"):
+        with suppress(OSError):  # another may sweep as well
+            if time.time() - left.stat().st_mtime > STALE and (lock := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(incoming: Path) -> int | None:
+    """Lock a folder for as long as this process lives; None where another has it, or none can."""
+    handle = os.open(incoming, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def _fill(

@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from serve import batching_parameters
 from serve.batching import Batching
+from serve.cores import available_cores
 from serve.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "TAPELINE_"
@@ -180,18 +181,6 @@ class Settings(BaseSettings):
     def thread_budget(self) -> int:
         """The number of threads that may compute at once."""
         return self.threads or available_cores()
-
-
-def available_cores() -> int:
-    """Count the cores this process may use, by its affinity and its control group's quota."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):  # not Linux, or control groups of version 1
-        return cores
-    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
 
 
 def _sentence(error: Any) -> str:

@@ -74,7 +74,8 @@ def _with_shapes(
     specs: Sequence[TensorSpec], entries: Sequence[Mapping[str, Any]]
 ) -> tuple[TensorSpec, ...]:
     """The graph's specs with the published shapes, which have the better symbols."""
-    shapes = {entry["name"]: tuple(entry["shape"]) for entry in entries}
-    if unknown := sorted(shapes.keys() - {spec.name for spec in specs}):
+    if unknown := sorted({entry["name"] for entry in entries} - {spec.name for spec in specs}):
         raise LoadError(f"the metadata {KEY} names {unknown}, which the graph does not have.")
+    # A shape that is null is unknown to the publisher, too: then the graph's own stays.
+    shapes = {e["name"]: tuple(e["shape"]) for e in entries if e["shape"] is not None}
     return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in specs)

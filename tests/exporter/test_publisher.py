@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +149,32 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PublishError, match=r"file/tiny: Not a directory. Nothing was published"):
         publish(tmp_path / "file")
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from exporter.publisher import _incoming
+with _incoming(Path(sys.argv[1])) as incoming:
+    print(incoming, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_publisher_left_is_swept(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    command = [sys.executable, "-c", HOLDING, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as publisher_:
+        assert publisher_.stdout is not None
+        left = Path(publisher_.stdout.readline().strip())
+        fresh = folder / ".incoming-of-another-tool"
+        fresh.mkdir()
+        os.utime(left, (0, 0))
+        publish(tmp_path)
+        assert left.is_dir()  # its publisher lives, however slow it is
+        publisher_.kill()
+    assert left.is_dir()
+    publish(tmp_path)
+    assert not left.exists()
+    assert fresh.is_dir()  # nobody has locked it; it may be at work
+    assert sorted(p.name for p in folder.iterdir() if p != fresh) == ["1", "2"]

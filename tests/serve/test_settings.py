@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from serve.cores import available_cores
 from serve.errors import SettingsError
-from serve.settings import Settings, available_cores
+from serve.settings import Settings
 
 
 @pytest.fixture(autouse=True)

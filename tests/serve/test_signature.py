@@ -33,6 +33,14 @@ def test_it_adds_symbols_task_and_classes() -> None:
     assert (signature.task, signature.classes) == ("classify", tuple(CONTENT["classes"]))
 
 
+def test_an_unknown_shape_leaves_the_graph_s_own() -> None:
+    signature = described(
+        inputs=[{"name": "x", "shape": None}], outputs=[{"name": "probabilities", "shape": None}]
+    )
+    assert signature.input["x"].shape == (None, 4)
+    assert signature.output["probabilities"].shape is None
+
+
 def test_a_foreign_graph_goes_without() -> None:
     assert GRAPH.described_by({"producer": "somebody"}) == GRAPH
 
