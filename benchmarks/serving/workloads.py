@@ -25,11 +25,13 @@ class Bodies:
     binary: Body
 
 
-def write_mlp(models: Path, name: str = "mlp") -> Path:
-    """Write an MLP 784-128-10 as version 1 of a model; returns its file."""
+def write_mlp(
+    models: Path, name: str = "mlp", sizes: tuple[int, int, int] = (784, 128, 10)
+) -> Path:
+    """Write an MLP with one hidden layer as version 1 of a model; returns its file."""
     rng = np.random.default_rng(0)
     weights = [
-        (rng.standard_normal(shape) * 0.05).astype(np.float32) for shape in ((784, 128), (128, 10))
+        (rng.standard_normal(shape) * 0.05).astype(np.float32) for shape in (sizes[:2], sizes[1:])
     ]
     nodes = [
         helper.make_node("MatMul", ["x", "w0"], ["a"]),
@@ -37,7 +39,7 @@ def write_mlp(models: Path, name: str = "mlp") -> Path:
         helper.make_node("MatMul", ["b", "w1"], ["c"]),
         helper.make_node("Softmax", ["c"], ["y"]),
     ]
-    return _save(models / name, nodes, [784], weights)
+    return _save(models / name, nodes, [sizes[0]], weights)
 
 
 def write_cnn(models: Path, name: str = "cnn") -> Path:
@@ -103,7 +105,7 @@ def _save(model: Path, nodes: list, shape: list[int], weights: list) -> Path:
         nodes,
         model.name,
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", weights[-1].shape[1]])],
         [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)],
     )
     opsets = [helper.make_opsetid("", 21)]
