@@ -15,6 +15,7 @@ from trainer.config import Recipe
 from trainer.core.tensor import Tensor, apply
 from trainer.data import Dataset
 from trainer.nn.module import Module
+from trainer.optim.accumulation import accumulated
 from trainer.step import filled_state
 
 EXAMPLES = 64  # held-out rows that the file is proven with; the first few become golden examples
@@ -64,8 +65,9 @@ def release_train_step(recipe: Recipe, checkpoint: Path | None = None) -> TrainS
         CaptureError, ExportError, VerificationError: As for `exporter.export_train_step`.
     """
     model, saved, lineage, file = _trained(recipe, checkpoint)
-    optimizer = recipe.optimizer()
-    filled_state(optimizer.init(model.tree_children()), saved.optimizer)  # or the sentence why not
+    optimizer, clip, accumulate = recipe.optimizer(), recipe.train.clip, recipe.train.accumulate
+    whole, _ = accumulated(optimizer, clip, accumulate)
+    filled_state(whole.init(model.tree_children()), saved.optimizer)  # or the sentence why not
     rows, _ = recipe.dataset()
     return export_train_step(
         model,
@@ -74,7 +76,8 @@ def release_train_step(recipe: Recipe, checkpoint: Path | None = None) -> TrainS
         rows.x[: recipe.train.batch_size],
         rows.y[: recipe.train.batch_size],
         file.parent / TRAIN_STEP_FILE,
-        clip=recipe.train.clip,
+        clip=clip,
+        accumulate=accumulate,
         lineage=lineage,
     )
 

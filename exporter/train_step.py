@@ -22,6 +22,7 @@ from trainer.core.graph import Value, interpret
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.trace import Captured, capture
 from trainer.nn.module import Module
+from trainer.optim.accumulation import accumulated
 from trainer.optim.base import Optimizer
 from trainer.random import SAMPLERS
 from trainer.step import Loss, flat_state, training_step
@@ -81,6 +82,7 @@ def export_train_step(
     path: str | Path,
     *,
     clip: float | None = None,
+    accumulate: int = 1,
     lineage: Mapping[str, Any] | None = None,
 ) -> TrainStep:
     """Write one training step of a Module as an ONNX file of plain operators (IR 10, opset 21).
@@ -107,6 +109,7 @@ def export_train_step(
         y: The targets of these rows, [batch, ...].
         path: The file.
         clip: The largest norm of all gradients together. Defaults to no limit.
+        accumulate: How many batches make one step of the optimizer. Defaults to 1.
         lineage: Plain values that say where the step comes from. Defaults to none.
 
     Returns:
@@ -120,6 +123,7 @@ def export_train_step(
     rows = {"x": np.asarray(x), "y": np.asarray(y)}
     if not all(len(array) for array in rows.values()):
         raise ExportError("A training step is proven with a batch; the one given has no rows.")
+    optimizer, clip = accumulated(optimizer, clip, accumulate)
     values = optimizer.init(module.tree_children())
     step = training_step(loss, optimizer, clip)
     rate = np.asarray(optimizer.lr, np.float64)
@@ -129,6 +133,8 @@ def export_train_step(
         )
     given = {name: np.asarray(t._data) for name, t in module.named_tensors().items()}
     given |= {f"{_STATE}{name}": _tried(t) for name, t in flat_state(values).items()}
+    if accumulate > 1:  # the batch that completes a step, or the optimizer would not be seen
+        given[f"{_STATE}pending"] = np.array(accumulate - 1)
     made = _described(captured, [*given], Path(path))
     model = _documented(captured, made, lineage)
     with tempfile.TemporaryDirectory() as folder:
@@ -201,10 +207,11 @@ def _prove(
         return interpret(captured.graph, inputs)
 
     for rows in sorted({len(batch["x"]), min(_FEW, len(batch["x"]))}):
-        feed = {**state, **{name: array[:rows] for name, array in batch.items()}}
+        feed: dict[str, Array] = {**state, **{name: array[:rows] for name, array in batch.items()}}
         for one in captured.draws:
             shape = tuple(n if isinstance(n, int) else n.at({"batch": rows}) for n in one.shape)
-            feed[one.name] = SAMPLERS[one.distribution](generator, shape, one.dtype)
+            feed[one.name] = np.empty(shape, one.dtype)
+            SAMPLERS[one.distribution](generator, feed[one.name])
         proof = verify(file, step, feed, batches=(None,), tolerance=_TOLERANCE)
         comparisons += proof.comparisons
     return Verification(tuple(comparisons))

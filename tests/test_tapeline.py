@@ -94,6 +94,18 @@ def test_a_training_step_leaves_as_a_file_and_comes_back(run: Command) -> None:
     check_sentence(run("export", "flowers", "--checkpoint", "none"), "There is no checkpoint none")
 
 
+def test_a_profile_shows_layers_and_leaves_a_flame_chart(run: Command) -> None:
+    write_model(epochs=4)
+    code, out, _ = run("train", "flowers", "--profile")
+    assert code == 0
+    assert "layers.0 Linear" in out
+    assert out.splitlines()[-1] == "flame chart: flowers/runs/1/profile.html"
+    assert "layers.0 Linear" in Path("flowers/runs/1/profile.html").read_text()
+    code, out, _ = run("train", "flowers", "--profile", "--json")
+    assert (code, "backward" in json.loads(out)["profile"]["parts"]) == (0, True)
+    check_sentence(run("train", "flowers", "--profile", "--epochs", "1", "--json"), "second step")
+
+
 def test_json_is_one_line_that_a_program_reads(run: Command) -> None:
     write_model()
     results = {}

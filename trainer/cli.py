@@ -34,22 +34,34 @@ def train(
         int | None, typer.Option(min=1, help="The last epoch. Defaults to the recipe's.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the newest run.")] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="Show where the time of a step goes; the weights are the same."
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Train a recipe; the run is kept in its folder under runs/."""
-    from trainer import run
+    from trainer import run, tables
     from trainer.config import Recipe
 
     read = Recipe.read(recipe)
     with Watch(read.name, epochs or read.train.epochs, silent=json) as watch:
-        done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step)
+        done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step, profile)
     last = done.history[-1]
     if json:
+        shown = {} if done.profile is None else {"profile": done.profile.to_json()}
         print_json(
-            {"run": str(done.folder), "epoch": last.number, "loss": last.loss} | last.validation
+            {"run": str(done.folder), "epoch": last.number, "loss": last.loss}
+            | last.validation
+            | shown
         )
-    else:
-        typer.echo(f"{read.name}: {_summary(last)}\nkept in {near(done.folder)}")
+        return
+    typer.echo(f"{read.name}: {_summary(last)}\nkept in {near(done.folder)}")
+    if done.profile is not None:
+        tables.show_profile(tables.console(), done.profile)
+        typer.echo(f"\nflame chart: {near(done.folder / 'profile.html')}")
 
 
 @app.command()

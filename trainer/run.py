@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +23,10 @@ from trainer.core.errors import CheckpointError, ConfigError
 from trainer.core.mode import no_grad
 from trainer.core.tensor import wrap
 from trainer.data import Dataset, Loader
+from trainer.flame import page
 from trainer.loop import Epoch, Listener, Progress, evaluate, fit
 from trainer.nn.module import Module
+from trainer.profile import Profile, Recording
 from trainer.step import EagerStep, Step
 
 ENGINES: dict[str, Callable[..., Step]] = {
@@ -41,11 +44,13 @@ class Run:
         folder: `models/<name>/runs/<number>`, with `checkpoint.safetensors` and `history.json`.
         history: What each epoch gave.
         model: The trained Module.
+        profile: Where the time of a step went, if that was asked for.
     """
 
     folder: Path
     history: list[Epoch]
     model: Module
+    profile: Profile | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -60,6 +65,7 @@ def train(
     resume: bool = False,
     listeners: Sequence[Listener] = (),
     progress: Progress | None = None,
+    profile: bool = False,
 ) -> Run:
     """Train a recipe and keep the run; the checkpoint is written after every epoch.
 
@@ -73,6 +79,8 @@ def train(
         resume: Whether to go on from the newest run. Defaults to starting a new one.
         listeners: Called after each epoch.
         progress: Called after each step.
+        profile: Whether to note where the time of a step goes, and to write it as a flame chart,
+            `profile.html`, beside the checkpoint. The weights are the same. Defaults to False.
 
     Returns:
         The run, with the trained model.
@@ -93,6 +101,7 @@ def train(
     step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), clip, accumulate)
     loader = Loader(training, recipe.train.batch_size, seed=recipe.train.seed)
     last = epochs or recipe.train.epochs
+    rate = recipe.schedule(max(1, len(loader) * last // accumulate))
     before: list[Epoch] = []
     folder = _newest(recipe) if resume else _fresh(recipe)
     if resume:
@@ -101,7 +110,6 @@ def train(
         step.load(saved.optimizer)
         random.restore(saved.meta["random"])
         before = _history(folder)[: saved.meta["epoch"]]
-    rate = recipe.schedule(max(1, len(loader) * last // accumulate))
     lineage = _lineage(recipe, training, chosen)
     history = list(before)
 
@@ -118,21 +126,26 @@ def train(
         _write(folder / "history.json", json.dumps([asdict(one) for one in history], indent=1))
 
     try:
-        fit(
-            step,
-            loader,
-            lambda batch: rate(batch // accumulate),
-            last,
-            validation=held_out,
-            metrics=recipe.metrics(),
-            first_epoch=len(before) + 1,
-            listeners=[keep, *listeners],
-            progress=progress,
-        )
+        with Recording(step) if profile else nullcontext(step) as watched:
+            fit(
+                watched,
+                loader,
+                lambda batch: rate(batch // accumulate),
+                last,
+                validation=held_out,
+                metrics=recipe.metrics(),
+                first_epoch=len(before) + 1,
+                listeners=[keep, *listeners],
+                progress=progress,
+            )
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()  # ended before there was anything to keep
-    return Run(folder, history, model)
+    if not isinstance(watched, Recording):
+        return Run(folder, history, model)
+    seen = watched.profile()
+    _write(folder / "profile.html", page(seen, recipe.name))
+    return Run(folder, history, model, seen)
 
 
 def load(recipe: Recipe) -> tuple[Run, Checkpoint]:

@@ -54,18 +54,23 @@ def written(folder: Path, optimizer: optim.Optimizer, **options: Any) -> TrainSt
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "clip"),
-    [(optim.SGD(momentum=0.9), None), (optim.Adam(), None), (optim.AdamW(), 0.5)],
-    ids=["momentum", "adam", "adamw-clipped"],
+    ("optimizer", "options"),
+    [
+        (optim.SGD(momentum=0.9), {}),
+        (optim.Adam(), {}),
+        (optim.AdamW(), {"clip": 0.5}),
+        (optim.Adam(), {"clip": 0.5, "accumulate": 2}),
+    ],
+    ids=["momentum", "adam", "adamw-clipped", "adam-accumulated"],
 )
 def test_onnx_runtime_alone_trains_as_the_trainer_does(
-    tmp_path: Path, optimizer: optim.Optimizer, clip: float | None
+    tmp_path: Path, optimizer: optim.Optimizer, options: dict[str, Any]
 ) -> None:
     """BatchNorm, Dropout, other rates and other numbers of rows; the file knows all the names."""
-    step = EagerStep(network(), nn.cross_entropy, optimizer, clip)
+    step = EagerStep(network(), nn.cross_entropy, optimizer, **options)
     state = {name: array.copy() for name, array in step.model.state().items()}
     state |= {f"optimizer.{name}": array for name, array in step.state().items()}
-    file = written(tmp_path, optimizer, clip=clip).path
+    file = written(tmp_path, optimizer, **options).path
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     names = json.loads(session.get_modelmeta().custom_metadata_map[TRAIN_STEP])

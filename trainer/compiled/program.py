@@ -27,7 +27,7 @@ class TrainingProgram:
 
     def __init__(self, captured: Captured, buffers: Buffers) -> None:
         self._graph = optimize(captured.graph)
-        self._session = session(self._graph)
+        self._session = session(self._graph, timed=True)
         self._buffers = buffers
         values = {value.name: value for value in captured.graph.inputs + captured.graph.outputs}
         self._rate, self._loss = np.zeros((), np.float64), np.zeros((), values["loss"].dtype)

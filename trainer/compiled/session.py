@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from trainer.compiled.profiler import watching
 from trainer.core.errors import CaptureError, OperatorError, TapelineError
 from trainer.core.graph import Graph
 from trainer.core.mode import location
@@ -22,8 +23,12 @@ _SMALL = 4096  # elements: where no array has more, a second thread costs more t
 _ALIGNMENT = 64  # bytes: a line of the cache, and what vector instructions like best
 
 
-def session(graph: Graph) -> Any:
+def session(graph: Graph, timed: bool = False) -> Any:
     """A session that runs an optimized graph on the CPU.
+
+    Args:
+        graph: What it runs.
+        timed: Whether a profile, where one is taken, covers it. Defaults to False.
 
     Raises:
         CaptureError: ONNX Runtime cannot run it; the message names the line of the user's code that
@@ -33,8 +38,11 @@ def session(graph: Graph) -> Any:
     options.log_severity_level = 4
     if _is_small(graph):
         options.intra_op_num_threads = 1
+    watch = watching.get() if timed else None
+    if watch is not None:
+        watch.prepare(options)
     try:
-        return onnxruntime.InferenceSession(
+        made = onnxruntime.InferenceSession(
             to_model(graph).SerializeToString(),
             options,
             providers=["CPUExecutionProvider"],
@@ -42,6 +50,9 @@ def session(graph: Graph) -> Any:
         )
     except Exception as error:  # what the runtime raises has no base class of its own
         raise failure(graph, error) from error
+    if watch is not None:
+        watch.add(made, graph)
+    return made
 
 
 def _is_small(graph: Graph) -> bool:
@@ -74,10 +85,9 @@ def bound(array: Array) -> Any:
 def failure(graph: Graph, error: Exception) -> TapelineError:
     """ONNX Runtime's complaint about a graph, or a run of it, with the line of the operator it names."""
     message = " ".join(str(error).split()).rstrip(".")
-    number = re.search(r"[nN]ame:? ?'?([A-Za-z]+)_(\d+)", message)
-    place = ""
-    if number is not None and int(number[2]) < len(graph.equations):
-        place = f"{location(graph.equations[int(number[2])].line)}: "
+    makers = {name: equation for equation in graph.equations for name in equation.outputs}
+    named = [makers[word] for word in re.findall(r"[\w.]+", message) if word in makers]
+    place = f"{location(named[0].line)}: " if named else ""
     stopped = re.search(r"running (\w+) node.* Status Message: (.*)", message)
     if stopped is not None and "not support" not in message:
         return OperatorError(f"{place}{stopped[1]} in ONNX Runtime: {stopped[2]}.")

@@ -53,7 +53,7 @@ def from_model(model: ModelProto) -> Graph:
 
 def _graph_proto(graph: Graph) -> onnx.GraphProto:
     return helper.make_graph(
-        [_node_proto(equation, index) for index, equation in enumerate(graph.equations)],
+        [_node_proto(equation) for equation in graph.equations],
         graph.name,
         [_value_info(value) for value in graph.inputs],
         [_value_info(value) for value in graph.outputs],
@@ -61,8 +61,9 @@ def _graph_proto(graph: Graph) -> onnx.GraphProto:
     )
 
 
-def _node_proto(equation: Equation, index: int) -> NodeProto:
-    node = NodeProto(op_type=equation.op, name=f"{equation.op}_{index}", domain=equation.domain)
+def _node_proto(equation: Equation) -> NodeProto:
+    """An operator, called after its first output: in messages and profiles the name leads back to it."""
+    node = NodeProto(op_type=equation.op, name=equation.outputs[0], domain=equation.domain)
     node.input.extend(equation.inputs)
     node.output.extend(equation.outputs)
     known = (
