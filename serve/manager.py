@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
 import threading
@@ -17,6 +18,8 @@ from serve.models_config import ModelConfig
 from serve.policy import Load, State, Unload, VersionState, next_action
 from serve.servable import Servable
 from serve.source import Candidate, Proposal
+
+MOST_NAMES = 20  # of models, in a message
 
 logger = logging.getLogger("serve")
 
@@ -216,7 +219,7 @@ class Manager:
             entries = self._entries.get(model)
             if entries:
                 return [entries[version].view() for version in sorted(entries, reverse=True)]
-        raise NotFound(f"Could not find any versions of model {model}")
+        raise NotFound(f"Could not find any versions of model {model}{self._suggest(model)}")
 
     def models(self) -> list[str]:
         """The names of all models that have a version in any state, sorted."""
@@ -456,14 +459,24 @@ class Manager:
         if ended:
             self._wake.set()
 
+    def _suggest(self, model: str) -> str:
+        """The name that was meant, perhaps, to end a sentence with; nothing where none is near."""
+        near = difflib.get_close_matches(model, self.models(), n=1)
+        return f". Did you mean {near[0]}?" if near else ""
+
     def _why_not(self, model: str, version: int | None) -> str:
         """A version that cannot be had, in TensorFlow Serving's words, and the reason."""
         wanted = f"Latest({model})" if version is None else f"Specific({model}, {version})"
         try:
             versions = self.status(model)
         except NotFound:
-            known = ", ".join(self.models()) or "none"
-            return f"Servable not found for request: {wanted}. Models here: {known}."
+            known = self.models()
+            shown = ", ".join(known[:MOST_NAMES]) or "none"
+            more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+            suggestion = self._suggest(model) or "."
+            return (
+                f"Servable not found for request: {wanted}{suggestion} Models here: {shown}{more}."
+            )
         states = "; ".join(
             f"version {v.version} failed: {v.error}"
             if v.error

@@ -187,6 +187,17 @@ def test_text_after_the_value_and_unknown_keys_are_ignored(client: Client) -> No
     assert predict(client, "half_plus_two", '{"instances": [2], "more": {}} trailing')[0] == 200
 
 
+def test_a_misspelled_model_is_answered_with_the_near_one(client: Client) -> None:
+    for status, answer in (
+        predict(client, "half_plus_tow", {"instances": [1]}),
+        client.get("/v1/models/half_plus_tow"),
+        client.get("/v2/models/half_plus_tow"),
+        client.get("/v2/models/half_plus_tow/ready"),
+    ):
+        assert (status, "Did you mean half_plus_two?" in answer["error"]) == (404, True)
+    assert "Did you mean" not in predict(client, "nobody", {"instances": [1]})[1]["error"]
+
+
 def test_unknown_models_and_versions_are_404(client: Client) -> None:
     body = {"instances": [1]}
     assert "Servable not found for request: Latest(nobody)" in refused(client, "nobody", body, 404)
@@ -476,7 +487,7 @@ def test_the_content_type_of_a_request_is_ignored(client: Client) -> None:
 def test_a_query_is_part_of_the_name(client: Client) -> None:
     assert client.get("/v1/models/linear?x=1") == (
         404,
-        {"error": "Could not find any versions of model linear?x=1"},
+        {"error": "Could not find any versions of model linear?x=1. Did you mean linear?"},
     )
 
 
