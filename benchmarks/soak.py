@@ -15,7 +15,9 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ CLIENTS = 16  # that find out what the server can take
 class Seen(Tally):
     """A tally that remembers when each answer was due."""
 
-    due: list[float] = field(default_factory=list)
+    due: array[float] = field(default_factory=partial(array, "d"))
 
     def add(self, connection: Connection, status: int, now: float) -> None:
         super().add(connection, status, now)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Protocol
 
-from serve.errors import InvalidArgument, LoadError, NotFound, ServeError, Unavailable
+from serve.errors import LoadError, NotFound, ServeError, Unavailable
 from serve.models_config import ModelConfig
 from serve.policy import Load, State, Unload, VersionState, next_action
 from serve.servable import Servable
 from serve.source import Candidate, Proposal
+from serve.traffic import Traffic
+from serve.version import Handle, Version
 
 MOST_NAMES = 20  # of models, in a message
 
@@ -38,82 +38,12 @@ class Source(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Entry:
-    """A version and what becomes of it."""
-
-    candidate: Candidate
-    state: State = State.START
-    proposed: bool = True
-    present: bool = True
-    error: str = ""
-    told: str = ""
-    tries: int = 0
-    retry_at: float = math.inf
-    servable: Servable | None = None
-    users: int = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether it has never been complete."""
-        return bool(self.state is State.START and self.candidate.waiting)
-
-    def view(self) -> VersionState:
-        error = self.error or (self.candidate.waiting if self.pending else "")
-        gone = self.state is State.AVAILABLE and not self.present
-        note = "its files are not there now; it is served from memory." if gone else ""
-        return VersionState(self.candidate.version, self.state, self.proposed, error, note)
-
-    def retry(self) -> None:
-        self.state, self.error, self.retry_at = State.START, "", math.inf
-
-
-@dataclass(slots=True, eq=False)
-class _Share:
-    """The version that takes a percentage of a model's requests, evenly spread."""
-
-    version: int
-    percent: float
-    credit: float = 0.0
-
-    def takes(self) -> bool:
-        self.credit += self.percent
-        if self.credit < 100:
-            return False
-        self.credit -= 100
-        return True
-
-
-@dataclass(slots=True, eq=False)
 class _Order:
     """What a client wants with a model: that it be loaded, or unloaded."""
 
     model: str
     load: bool
     done: Future[None]
-
-
-class Handle:
-    """A version that is kept alive while this is held; used in a `with` statement."""
-
-    __slots__ = ("_entry", "_manager", "model", "servable", "version")
-
-    def __init__(self, manager: Manager, entry: _Entry, servable: Servable) -> None:
-        self._manager = manager
-        self._entry = entry
-        self.model = entry.candidate.model
-        self.version = entry.candidate.version
-        self.servable = servable
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._manager._release(self._entry)
 
 
 class Manager:
@@ -140,11 +70,9 @@ class Manager:
         self.poll_interval = poll_interval
         self.retries = retries
         self.retry_interval = retry_interval
-        self._entries: dict[str, dict[int, _Entry]] = {}
-        self._reachable: dict[str, dict[int, _Entry]] = {}  # newest first
+        self._entries: dict[str, dict[int, Version]] = {}
+        self._traffic = Traffic()
         self._required = source.required()
-        self._configs: dict[str, ModelConfig] = {}
-        self._shares: dict[str, list[_Share]] = {}
         self._unloaded: set[str] = set()  # by order
         self._orders: list[_Order] = []
         self._lock = threading.Lock()  # held for moments only: the event loop takes it, too
@@ -162,7 +90,7 @@ class Manager:
         self._wake.set()
         self._thread.join()
         with self._lock:
-            self._reachable.clear()
+            self._traffic.clear()
             self._entries.clear()
             orders, self._orders = self._orders, []
         for order in orders:
@@ -179,14 +107,12 @@ class Manager:
             Unavailable: The label's version is not available now.
         """
         with self._lock:
-            versions = self._reachable.get(model)
-            if versions:
-                if label is not None:
-                    version = self._labelled(model, label)
-                entry = self._newest(model) if version is None else versions.get(version)
-                if entry is not None and entry.servable is not None:
-                    entry.users += 1
-                    return Handle(self, entry, entry.servable)
+            if label is not None and model in self._traffic.models:
+                version = self._traffic.labelled(model, label)
+            found = self._traffic.find(model, version)
+            if found is not None and found.servable is not None:
+                found.users += 1
+                return Handle(found, found.servable, self._release)
         reason = self._why_not(model, version)
         if label is not None and version is not None:
             raise Unavailable(f"Label {label} is not available now. {reason}")
@@ -229,13 +155,13 @@ class Manager:
     def unready(self) -> list[str]:
         """The models that count and have no available version, sorted."""
         with self._lock:
-            return sorted(self._counted() - self._reachable.keys())
+            return sorted(self._counted() - self._traffic.models)
 
     def is_ready(self) -> bool:
         """Say whether there is a model, and every one that counts can be asked."""
         with self._lock:
             counted = self._counted()
-            return bool(counted) and counted <= self._reachable.keys()
+            return bool(counted) and counted <= self._traffic.models
 
     def states(self) -> Iterator[tuple[str, VersionState]]:
         """Every model with the state of every version of it."""
@@ -247,10 +173,9 @@ class Manager:
         """Every version that can be asked: its model, its number and what answers."""
         with self._lock:
             return [
-                (model, version, entry.servable)
-                for model, versions in self._reachable.items()
-                for version, entry in versions.items()
-                if entry.servable is not None
+                (found.candidate.model, found.candidate.version, found.servable)
+                for found in self._traffic
+                if found.servable is not None
             ]
 
     def step(self) -> None:
@@ -282,26 +207,6 @@ class Manager:
             self._wake.wait(self.poll_interval)
             self._wake.clear()
 
-    def _labelled(self, model: str, label: str) -> int:
-        """The version that a label names."""
-        config = self._configs.get(model)
-        if config is None or label not in config.labels:
-            raise InvalidArgument(f"Unrecognized servable version label: {label}")
-        return config.labels[label].version
-
-    def _newest(self, model: str) -> _Entry:
-        """The version that answers a request that names none."""
-        versions = self._reachable[model]
-        if shares := self._shares.get(model):
-            for share in shares:
-                if share.version in versions and share.takes():
-                    return versions[share.version]
-            split = {share.version for share in shares}
-            for version, entry in versions.items():
-                if version not in split:
-                    return entry
-        return next(iter(versions.values()))
-
     def _whole(self) -> Iterable[str]:
         """The models that have, or had, a complete version."""
         return (m for m, es in self._entries.items() if not all(e.pending for e in es.values()))
@@ -325,14 +230,14 @@ class Manager:
             self._forget()
             self._required = self.source.required()
             for model in {*self._entries, *self._required}:
-                self._configure(model, self.source.config(model))
+                self._traffic.label(model, self.source.config(model).labels)
             self._unloaded &= self._entries.keys()
 
-    def _update(self, entries: dict[int, _Entry], version: int, candidate: Candidate) -> None:
+    def _update(self, entries: dict[int, Version], version: int, candidate: Candidate) -> None:
         """Take over how a version lies in the store now."""
         entry = entries.get(version)
         if entry is None:
-            entries[version] = _Entry(candidate)
+            entries[version] = Version(candidate)
             return
         if candidate.waiting:
             if not entry.pending:
@@ -344,13 +249,6 @@ class Manager:
             entry.tries = 0
             entry.retry()
         entry.candidate = candidate
-
-    def _configure(self, model: str, config: ModelConfig) -> None:
-        if self._configs.get(model) == config:
-            return
-        self._configs[model] = config
-        split = [label for label in config.labels.values() if label.percent]
-        self._shares[model] = [_Share(label.version, label.percent) for label in split]
 
     def _retry(self) -> None:
         """Let those versions be tried again whose time has come."""
@@ -385,7 +283,7 @@ class Manager:
     def _report(self, order: _Order) -> None:
         """Tell who gave an order what became of it."""
         with self._lock:
-            known, reachable = order.model in self._entries, order.model in self._reachable
+            known, reachable = order.model in self._entries, order.model in self._traffic.models
         if not known:
             order.done.set_exception(NotFound(self._why_not(order.model, None)))
         elif order.load and not reachable:
@@ -427,17 +325,15 @@ class Manager:
             return
         with self._lock:  # reachable first, then available
             entry.servable = servable
-            versions = {**self._reachable.get(model, {}), version: entry}
-            self._reachable[model] = dict(sorted(versions.items(), reverse=True))
+            self._traffic.add(entry)
             entry.state = State.AVAILABLE
         logger.info("%s %d ready", model, version)
 
     def _unload(self, model: str, version: int) -> None:
         with self._lock:  # unloading first, then unreachable
-            self._entries[model][version].state = State.UNLOADING
-            del self._reachable[model][version]
-            if not self._reachable[model]:
-                del self._reachable[model]
+            entry = self._entries[model][version]
+            entry.state = State.UNLOADING
+            self._traffic.remove(entry)
 
     def _finish_unloading(self) -> None:
         """Let go of versions whose last request has ended; on this thread, as it may take long."""
@@ -452,7 +348,7 @@ class Manager:
                         logger.info("%s %d unloaded", candidate.model, candidate.version)
             self._forget()
 
-    def _release(self, entry: _Entry) -> None:
+    def _release(self, entry: Version) -> None:
         with self._lock:
             entry.users -= 1
             ended = entry.users == 0 and entry.state is State.UNLOADING

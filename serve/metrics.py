@@ -20,8 +20,8 @@ from prometheus_client import (
 )
 
 from serve.errors import ServeError
-from serve.manager import Handle
 from serve.tfserving_metrics import Requests
+from serve.version import Handle
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 from serve.errors import NotFound
-from serve.manager import Handle, Manager
+from serve.manager import Manager
 from serve.policy import State
 from serve.protocols import sample
 from serve.signature import Signature
 from serve.tensors import TensorSpec, describe
+from serve.version import Handle
 
 _SERVER = "server"
 _ABOUT = (

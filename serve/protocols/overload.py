@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from serve.errors import ServeError
 from serve.infer import Inference
-from serve.manager import Handle
 from serve.metrics import Metrics, Protocol
+from serve.version import Handle
 
 
 def refuse_unread(

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 from serve.errors import DeadlineExceeded, RunFailed, TooManyRequests
 from serve.executions import Executions
 from serve.infer import Inference
-from serve.manager import Handle
 from serve.servable import Servable
+from serve.version import Handle
 
 # What Triton's metrics tell about failures: given up before their turn, given up by their
 # client, failed in the model, failed in all other ways.

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from serve.errors import InvalidArgument, NotFound
 from serve.executions import rows_in
 from serve.infer import Inference
-from serve.manager import Handle, Manager
+from serve.manager import Manager
 from serve.metrics import Metrics
 from serve.policy import State, VersionState
 from serve.protocols.examples import check_method, read_examples, write_amounts, write_classes
@@ -41,6 +41,7 @@ from serve.protocols.tfserving_tensors import (
 from serve.servable import Feeds
 from serve.signature import Signature
 from serve.tensors import TensorSpec, loads
+from serve.version import Handle
 
 _TARGET = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(

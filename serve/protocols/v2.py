@@ -17,7 +17,7 @@ from serve import __version__
 from serve.errors import Forbidden, InvalidArgument, MethodNotAllowed, NotFound, Unimplemented
 from serve.executions import rows_in
 from serve.infer import Inference
-from serve.manager import Handle, Manager
+from serve.manager import Manager
 from serve.metrics import Metrics
 from serve.policy import State
 from serve.protocols import files
@@ -46,6 +46,7 @@ from serve.protocols.v2_tensors import (
     write_outputs,
 )
 from serve.tensors import TensorSpec, loads
+from serve.version import Handle
 
 _MODEL = re.compile(
     r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>ready|infer|stats|config))?"

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from serve.errors import InvalidArgument, Unimplemented
-from serve.manager import Handle, Manager
+from serve.manager import Manager
 from serve.policy import State, VersionPolicy
 from serve.tensors import TensorSpec
+from serve.version import Handle
 
 _STATES = {
     State.START: "UNAVAILABLE",

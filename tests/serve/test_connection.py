@@ -100,6 +100,24 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> N
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_body_of_unknown_length_over_the_limit_is_refused(server: Server) -> None:
+    head = PREDICT + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    assert talk(server, head + 16 * chunk + b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_hangs_up_within_its_body_leaves_nothing_behind(impatient: Server) -> None:
+    client = impatient.client()
+    before = client.metric("tapeline_requests_in_progress")
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", impatient.port), PATIENCE) as sock:
+            sock.sendall(PREDICT + b"Content-Length: 1000\r\n\r\n{")
+    assert client.predict("half_plus_two", [2]) == [3.0]
+    assert client.metric("tapeline_requests_in_progress") == before == 0
+    client.close()
+    assert impatient.errors == []
+
+
 def test_a_gzip_bomb_is_refused(server: Server) -> None:
     packer = zlib.compressobj(wbits=31)
     bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(64)) + packer.flush()
