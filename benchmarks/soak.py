@@ -41,7 +41,7 @@ CLIENTS = 16  # that find out what the server can take
 class Seen(Tally):
     """A tally that remembers when each answer was due."""
 
-    due: array[float] = field(default_factory=partial(array, "d"))
+    due: array[float] = field(default_factory=partial(array[float], "d"))
 
     def add(self, connection: Connection, status: int, now: float) -> None:
         super().add(connection, status, now)
@@ -142,8 +142,8 @@ def write(folder: Path, version: int, corrupt: bool) -> None:
         "w2": np.zeros((128, 10), np.float32),
         "b": np.full(10, version, np.float32),
     }
-    for name, array in weights.items():
-        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    for name, values in weights.items():
+        model.graph.initializer.append(numpy_helper.from_array(values, name))
     folder.mkdir(parents=True)
     content = model.SerializeToString()
     (folder / "model.onnx").write_bytes(content[:-1000] if corrupt else content)

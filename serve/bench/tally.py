@@ -35,7 +35,7 @@ class Tally:
     loop: Literal["closed", "open"]
     load: float
     seconds: float = 0.0
-    latencies: array[float] = field(default_factory=partial(array, "d"))
+    latencies: array[float] = field(default_factory=partial(array[float], "d"))
     statuses: Counter[int] = field(default_factory=Counter)
     unanswered: int = 0
     retry_after: int = 0
