@@ -1,4 +1,4 @@
-"""The trainer's command line: train, evaluate."""
+"""The trainer's command line: train, tune, evaluate."""
 
 from __future__ import annotations
 
@@ -62,6 +62,31 @@ def train(
     if done.profile is not None:
         tables.show_profile(tables.console(), done.profile)
         typer.echo(f"\nflame chart: {near(done.folder / 'profile.html')}")
+
+
+@app.command()
+def tune(recipe: RecipePath, json: AsJson = False) -> None:
+    """Measure on this machine which formulas train a recipe's convolutions fastest; later runs use them."""
+    from trainer.compiled import CompiledStep, choices, tuning
+    from trainer.config import Recipe
+    from trainer.data import Loader
+
+    read = Recipe.read(recipe)
+    training, _ = read.dataset()
+    x, y = next(iter(Loader(training, read.train.batch_size, seed=read.train.seed)))
+    step = CompiledStep(read.module(), read.loss(), read.optimizer())
+    found = tuning.tune(step, x, y)
+    if json:
+        rows = [{**one.plain(), "milliseconds": dict(one.milliseconds)} for one in found]
+        print_json({"table": str(choices.local_table()), "gradients": rows})
+        return
+    for one in found:
+        times = ", ".join(f"{name} {value:.3f} ms" for name, value in one.milliseconds.items())
+        typer.echo(f"{one}: {times}")
+    if found:
+        typer.echo(f"{read.name}: the fastest are kept in {near(choices.local_table())}")
+    else:
+        typer.echo(f"{read.name}: there is nothing to choose, for it has no convolutions")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typing import Any
 
 from trainer import random
 from trainer.checkpoint import Checkpoint
-from trainer.compiled import AutoStep, CompiledStep
+from trainer.compiled import AutoStep, CompiledStep, choices
 from trainer.config import Recipe
 from trainer.core.dtypes import describe
 from trainer.core.errors import CheckpointError, ConfigError
@@ -109,6 +109,7 @@ def train(
         model.load(saved.model)
         step.load(saved.optimizer)
         random.restore(saved.meta["random"])
+        choices.restore(saved.meta.get("choices", []))
         before = _history(folder)[: saved.meta["epoch"]]
     lineage = _lineage(recipe, training, chosen)
     history = list(before)
@@ -119,6 +120,7 @@ def train(
             **lineage,
             "epoch": epoch.number,
             "random": random.state(),
+            "choices": choices.used(),
             "metrics": {"train_loss": epoch.loss, **epoch.validation},
         }
         step.sync()

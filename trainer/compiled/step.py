@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiled import grouping
+from trainer.compiled import choices, grouping
 from trainer.compiled.buffers import Buffers
 from trainer.compiled.program import ForwardProgram, TrainingProgram
 from trainer.core.tensor import Array, Tensor, wrap
@@ -45,6 +45,7 @@ class CompiledStep:
         accumulate: int = 1,
     ) -> None:
         optimizer, clip = accumulated(optimizer, clip, accumulate)
+        choices.install()
         self.model, self.loss, self.optimizer = model, loss, optimizer
         parameters = model.tree_children()
         self._state = optimizer.init(parameters)

@@ -32,9 +32,20 @@ class Setting(NamedTuple):
     window: Window
     group: int
 
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """The formulas that are right for it."""
+        if self.gradient == "filters":
+            return "exchanged", "rows"
+        fits = all(axis.stride == 1 for axis in self.window)
+        fits = fits and all(axis.begin >= 0 <= axis.end for axis in self.window.reversed())
+        return ("transpose", "flipped") if fits else ("transpose",)
 
-# Formulas that were measured to be the fastest in compiled steps, by setting.
+
+# Formulas that were measured to be the fastest in compiled steps, by setting: see trainer.compiled.choices.
 MEASURED: dict[Setting, str] = {}
+# What was chosen in captured functions so far.
+ASKED: dict[Setting, str] = {}
 
 
 def formula(setting: Setting) -> str:
@@ -45,18 +56,21 @@ def formula(setting: Setting) -> str:
     Returns:
         For the image "transpose" or "flipped", for the filters "exchanged" or "rows".
     """
-    if setting in MEASURED:
-        return MEASURED[setting]
+    if not capturing():
+        return "transpose" if setting.gradient == "image" else "exchanged"
+    ASKED[setting] = MEASURED.get(setting) or _expected(setting)
+    return ASKED[setting]
+
+
+def _expected(setting: Setting) -> str:
     window, each = setting.window, setting.channels // setting.group
     depthwise = each == 1 < setting.group
     if setting.gradient == "image":
-        fits = all(axis.stride == 1 for axis in window)
-        fits = fits and all(axis.begin >= 0 <= axis.end for axis in window.reversed())
-        return "flipped" if capturing() and fits and (each >= 16 or depthwise) else "transpose"
+        flipped = "flipped" in setting.formulas and (each >= 16 or depthwise)
+        return "flipped" if flipped else "transpose"
     # With many filters and few positions the products, one per image, are larger than the image.
     small = setting.filters // setting.group <= 4 * prod(window.positions) and not depthwise
-    rows = capturing() and (small or prod(window.kernel) == 1)
-    return "rows" if rows else "exchanged"
+    return "rows" if small or prod(window.kernel) == 1 else "exchanged"
 
 
 @vjp("Conv")
