@@ -17,7 +17,6 @@ import threading
 import time
 from array import array
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from onnx import numpy_helper
 
 from serve.bench.connection import Connection
 from serve.bench.loops import closed_loop, open_loop
-from serve.bench.tally import Tally
+from serve.bench.tally import Tally, floats
 from serve.bench.target import Target, find
 from tests.serve.models import write_manifest
 from tests.serve.process import Client, Server, resident, wait_until
@@ -41,7 +40,7 @@ CLIENTS = 16  # that find out what the server can take
 class Seen(Tally):
     """A tally that remembers when each answer was due."""
 
-    due: array[float] = field(default_factory=partial(array[float], "d"))
+    due: array[float] = field(default_factory=floats)
 
     def add(self, connection: Connection, status: int, now: float) -> None:
         super().add(connection, status, now)

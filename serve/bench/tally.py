@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,11 @@ import numpy as np
 from serve.bench.connection import LOST, Connection
 
 REFUSALS = frozenset({429, 503})
+
+
+def floats() -> array[float]:
+    """An empty array of numbers; no list, through which the garbage collector would go."""
+    return array("d")
 
 
 @dataclass
@@ -23,7 +27,7 @@ class Tally:
         loop: Closed: a client asks again when it has its answer. Open: at times set beforehand.
         load: How many clients, or how many requests a second.
         seconds: How long it was asked.
-        latencies: Of each answer, in seconds; no list, through which the garbage collector would go.
+        latencies: Of each answer, in seconds.
         statuses: How often each HTTP status came; 0 counts connections that broke.
         unanswered: Requests that had no answer when patience was over.
         retry_after: How many refusals said when to come again.
@@ -35,7 +39,7 @@ class Tally:
     loop: Literal["closed", "open"]
     load: float
     seconds: float = 0.0
-    latencies: array[float] = field(default_factory=partial(array[float], "d"))
+    latencies: array[float] = field(default_factory=floats)
     statuses: Counter[int] = field(default_factory=Counter)
     unanswered: int = 0
     retry_after: int = 0
