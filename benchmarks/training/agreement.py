@@ -53,13 +53,11 @@ def torch_model(name: str, dtype: str, nudge: int | None = None) -> torch.nn.Mod
 
 def tapeline_model(name: str, dtype: str) -> nn.Module:
     """The same model with the same weights in tapeline."""
-    made = tapeline_engine.model(name)
-    trained, tensors = made.parameters(), {}
-    for key, tensor in made.named_tensors().items():
-        own = key in trained
-        value = initial(key.removeprefix("layers."), tensor.shape) if own else tensor.numpy()
-        tensors[key] = Tensor(value.astype(dtype), requires_grad=own)
-    made.assign(tensors)
+    made = tapeline_engine.started(name)
+    tensors = made.named_tensors().items()
+    made.assign(
+        {n: Tensor(t.numpy().astype(dtype), requires_grad=t.requires_grad) for n, t in tensors}
+    )
     return made
 
 
@@ -103,21 +101,27 @@ def apart(a: Array, b: Array) -> float:
 
 def gradient_errors(name: str, rows: int | None = None) -> tuple[float, float]:
     """How far the first gradient in float32 is from float64's, in norm: compiled here, and PyTorch's."""
+    eager = value_and_grad(lambda model, x, y: nn.cross_entropy(model(x), y))
 
-    def torch_gradient(dtype: str) -> Array:
+    def ours(function: Any, dtype: str) -> Array:
+        x, y = next(batches(name, 1, rows, dtype))
+        _, gradients = function(tapeline_model(name, dtype), Tensor(x), Tensor(y))
+        return np.concatenate([g.numpy().ravel() for g in gradients.values()])
+
+    def theirs(dtype: str) -> Array:
         model = torch_model(name, dtype)
         x, y = next(batches(name, 1, rows, dtype))
         functional.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y)).backward()
-        named = sorted(model.named_parameters())
-        return np.concatenate([p.grad.numpy().ravel() for _, p in named if p.grad is not None])
+        gradients = [p.grad for p in model.parameters()]
+        return np.concatenate([g.numpy().ravel() for g in gradients if g is not None])
 
-    gradient = compile(value_and_grad(lambda model, x, y: nn.cross_entropy(model(x), y)))
-    x, y = next(batches(name, 1, rows, "float32"))
-    _, ours = gradient(tapeline_model(name, "float32"), Tensor(x), Tensor(y))
-    found = np.concatenate([ours[key].numpy().ravel() for key in sorted(ours)])
-    exact, theirs = torch_gradient("float64"), torch_gradient("float32")
-    size = np.linalg.norm(exact)
-    return tuple(float(np.linalg.norm(g - exact) / size) for g in (found, theirs))
+    def error(found: Array, exact: Array) -> float:
+        return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+    return (
+        error(ours(compile(eager), "float32"), ours(eager, "float64")),
+        error(theirs("float32"), theirs("float64")),
+    )
 
 
 def main() -> None:

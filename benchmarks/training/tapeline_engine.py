@@ -136,12 +136,18 @@ def model(name: str) -> nn.Module:
     return ResNet8() if name == "resnet" else GPT(256, 64)
 
 
-def step(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
-    workload, made = WORKLOADS[name], model(name)
+def started(name: str) -> nn.Module:
+    """The model with its initial weights."""
+    made = model(name)
     neutral = {n: n.removeprefix("layers.") for n in made.parameters()}
     made.load({n: initial(neutral[n], t.shape) for n, t in made.parameters().items()}, strict=False)
     if isinstance(made, Sequences):
         made.load_as_in_pytorch()
+    return made
+
+
+def step(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    workload, made = WORKLOADS[name], started(name)
     momentum = {"momentum": 0.9} if workload.optimizer == "SGD" else {}
     optimizer = getattr(optim, workload.optimizer)(**momentum)
     compiled = CompiledStep(made, nn.cross_entropy, optimizer)

@@ -10,6 +10,7 @@ import numpy as np
 from trainer.compiled import choices, grouping
 from trainer.compiled.buffers import Buffers
 from trainer.compiled.program import ForwardProgram, TrainingProgram
+from trainer.core.allocation import give_back_freed_memory
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.trace import capture
 from trainer.nn.module import Module, as_parameter
@@ -73,15 +74,15 @@ class CompiledStep:
         Raises:
             CaptureError: The step cannot become a graph, or ONNX Runtime cannot run it.
         """
-        buffers = self._present()
         program = self._programs.get((x.shape, x.dtype, y.shape, y.dtype))
         if program is None:
-            program = self._captured(x, y, buffers)
+            program = self._captured(x, y)
+        self._present()
         loss = program.run(np.asarray(x, order="C"), np.asarray(y, order="C"), lr)
         self._ahead = True
         return loss
 
-    def _captured(self, x: Array, y: Array, buffers: Buffers) -> TrainingProgram:
+    def _captured(self, x: Array, y: Array) -> TrainingProgram:
         row = (x.shape[1:], x.dtype, y.shape[1:], y.dtype)
         program = self._flexible.get(row)
         if program is None:
@@ -89,7 +90,8 @@ class CompiledStep:
             batch = {} if first else {"x": {0: "batch"}, "y": {0: "batch"}}
             self.model.train()
             captured = capture(self._step, *self._arguments(x, y), dynamic=batch)
-            program = TrainingProgram(captured, buffers)
+            give_back_freed_memory()
+            program = TrainingProgram(captured, self._present())
             self._flexible[row] = None if first else program
         self._programs[x.shape, x.dtype, y.shape, y.dtype] = program
         return program

@@ -12,6 +12,13 @@ _LARGEST_THRESHOLD = 32 << 20
 _KEPT = 256 << 20
 
 
+def give_back_freed_memory() -> None:
+    """Return kept memory to the system, after work that took much of it once."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if sys.platform.startswith("linux") and trim is not None:
+        trim(0)
+
+
 def keep_freed_memory() -> bool:
     """Serve arrays of up to 32 MiB from memory that was freed before, and keep up to 256 MiB of it.
 

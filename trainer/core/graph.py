@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,19 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.equations)} equations)"
+
+    @functools.cached_property
+    def spent(self) -> dict[int, list[str]]:
+        """What no equation reads after that one, by its index: its memory can go."""
+        if any(isinstance(a, Graph) for e in self.equations for a in e.attrs.values()):
+            return {}  # a subgraph may read any name
+        last = {name: k for k, e in enumerate(self.equations) for name in (*e.inputs, *e.outputs)}
+        for value in self.outputs:
+            last.pop(value.name, None)
+        spent: dict[int, list[str]] = {}
+        for name, index in last.items():
+            spent.setdefault(index, []).append(name)
+        return spent
 
     def canonical(self) -> tuple[Any, ...]:
         """The structure without the names: two graphs are the same if these are equal."""
@@ -138,7 +152,8 @@ def interpret(
     values |= {name: as_tensor(array) for name, array in graph.constants.items()}
     values |= {name: _as_value(value) for name, value in given.items()}
     values[""] = None
-    for equation in graph.equations:
+    spent = graph.spent
+    for index, equation in enumerate(graph.equations):
         composite = equation.op in COMPOSITES
         if equation.domain != ("" if composite else find(equation.op).domain):
             raise OperatorError(
@@ -155,6 +170,8 @@ def interpret(
         results = result if isinstance(result, tuple) else (result,)
         values |= dict(zip(equation.outputs, results, strict=False))
         values[""] = None
+        for name in spent.get(index, ()):
+            values.pop(name, None)
     return [values[value.name] for value in graph.outputs]
 
 

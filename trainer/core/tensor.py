@@ -96,18 +96,21 @@ def _record(
     tracked: bool,
     mode: Mode,
 ) -> Node:
+    parents = [None if x is None or x._node is None else (x._node, x._index) for x in inputs]
     return Node(
         op,
-        tuple([None if x is None or x._node is None else (x._node, x._index) for x in inputs]),
+        tuple(parents),
         tuple(
             [
-                a if a is None or mode.capture or op.keeps(i) else Spec(a.shape, a.dtype)
+                a
+                if a is None
+                or (tracked and op.keeps(i))
+                or (mode.capture and parents[i] is None)  # a constant of the graph
+                else Spec(a.shape, a.dtype)
                 for i, a in enumerate(arrays)
             ]
         ),
-        results
-        if mode.capture or op.kept_output
-        else tuple([Spec(y.shape, y.dtype) for y in results]),
+        results if tracked and op.kept_output else tuple([Spec(y.shape, y.dtype) for y in results]),
         attrs,
         tracked,
         place() if mode.places else None,
