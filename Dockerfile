@@ -22,7 +22,8 @@ RUN apt-get update \
 COPY requirements/serve.txt /tmp/
 RUN python3 -m pip --python /opt/venv/bin/python install --require-hashes --no-deps \
     --only-binary :all: --no-cache-dir --no-compile --requirement /tmp/serve.txt \
- && find /opt/venv -type d -name tests -prune -exec rm -r {} +
+ && find /opt/venv -type d -name tests -prune -exec rm -r {} + \
+ && find /opt/venv -name redoc.standalone.js -delete
 COPY serve /opt/tapeline/serve
 # Compiled once here, because the server may not write; unchecked, because nothing changes any more.
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv /opt/tapeline

@@ -82,7 +82,9 @@ class ServeApplication(FastAPI):
         shared = self.manager, self.inference, self.metrics, statistics
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)
-        self._v2: Application = V2(*shared, self.is_ready, limit, settings.model_control)
+        self._v2: Application = V2(
+            *shared, self.is_ready, limit, settings.model_control, settings.cors
+        )
         for path in METRICS_PATHS:
             self.add_api_route(path, self._render_metrics)
         self.add_api_route("/openapi.json", self._describe)

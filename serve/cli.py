@@ -206,7 +206,7 @@ def serve(
         typer.Option(
             "--cors/--no-cors",
             "--rest-api-enable-cors-support/--no-rest-api-enable-cors-support",
-            help="Let scripts of other sites ask by /v1.  [default: no]",
+            help="Let scripts of other sites ask.  [default: no]",
         ),
     ] = None,
     model_control: Annotated[

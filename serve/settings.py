@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     finish_timeout: NonNegativeInt = 30
     """Seconds for what is in flight to finish after the server stopped accepting."""
     cors: bool = False
-    """Whether scripts of other sites may ask by TensorFlow Serving's API."""
+    """Whether scripts of other sites may ask."""
     model_control: bool = False
     """Whether clients may load and unload models and change what is logged, by V2."""
 

@@ -23,6 +23,7 @@ logger = logging.getLogger("serve")
 
 _JSON = ((b"content-type", b"application/json"),)
 _BINARY = ((b"content-type", b"application/octet-stream"),)
+_WINDOWS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # by their names in HTTP
 
 
 class Disconnected(Exception):
@@ -40,19 +41,26 @@ class Answer:
         value: Written as JSON; None leaves the body empty.
         status: The HTTP status.
         tensors: Raw bytes that follow the JSON, as V2's binary tensors do.
+        coding: How it is compressed: gzip or deflate; empty where it is not.
     """
 
     value: Any
     status: int = 200
     tensors: Sequence[bytes] = ()
+    coding: bytes = b""
 
     def body(self) -> tuple[bytes, Headers]:
         """The bytes to send, and the headers that say what they are."""
-        text = b"" if self.value is None else dumps(self.value)
-        if not self.tensors:
-            return text, _JSON
-        length = (b"inference-header-content-length", b"%d" % len(text))
-        return b"".join((text, *self.tensors)), (*_BINARY, length)
+        body = b"" if self.value is None else dumps(self.value)
+        kind: Headers = _JSON
+        if self.tensors:
+            length = (b"inference-header-content-length", b"%d" % len(body))
+            body, kind = b"".join((body, *self.tensors)), (*_BINARY, length)
+        if self.coding:
+            compressor = zlib.compressobj(level=1, wbits=_WINDOWS[self.coding])
+            body = compressor.compress(body) + compressor.flush()
+            kind = (*kind, (b"content-encoding", self.coding))
+        return body, kind
 
 
 async def respond(
@@ -138,6 +146,16 @@ def header(scope: Scope, wanted: bytes) -> bytes | None:
         if name == wanted:
             return bytes(value)
     return None
+
+
+def wanted_coding(scope: Scope) -> bytes:
+    """How a client wants its answer compressed; empty where it does not ask for just one way.
+
+    Browsers and the common libraries offer several ways with every request, and do not mean that results
+    should take the time; Triton's clients name the one that they were told to ask for.
+    """
+    wanted = header(scope, b"accept-encoding")
+    return wanted if wanted in _WINDOWS else b""
 
 
 def read_version(text: str | None) -> int | None:

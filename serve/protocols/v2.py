@@ -31,6 +31,7 @@ from serve.protocols.http import (
     read_body,
     read_version,
     respond,
+    wanted_coding,
 )
 from serve.protocols.overload import refuse_unread
 from serve.protocols.sequences import parts_of
@@ -54,6 +55,15 @@ _MODEL = re.compile(
 _CONTROL = re.compile(r"/v2/repository/models/(?P<model>[^/]+)/(?P<verb>load|unload)")
 _PLATFORM = "onnx_onnxv1"
 FILE = -1
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (
+        b"access-control-allow-headers",
+        b"Content-Type, Authorization, X-API-Key, Inference-Header-Content-Length",
+    ),
+    (b"access-control-expose-headers", b"Inference-Header-Content-Length"),
+)
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
@@ -75,6 +85,7 @@ class V2:
         is_ready: Says whether the server wants traffic.
         max_body_bytes: The longest body of a request.
         model_control: Whether clients may load and unload models and set the log.
+        cors: Whether scripts of other sites may ask.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class V2:
         is_ready: Callable[[], bool],
         max_body_bytes: int,
         model_control: bool = False,
+        cors: bool = False,
     ) -> None:
         self.manager = manager
         self.inference = inference
@@ -94,15 +106,18 @@ class V2:
         self.is_ready = is_ready
         self.max_body_bytes = max_body_bytes
         self.model_control = model_control
+        self._headers = _CORS if cors else ()
         self._heads = Heads()
         self.log_settings = LogSettings(logging.getLogger("serve"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await respond(self._answer, scope, receive, send)
+        await respond(self._answer, scope, receive, send, self._headers)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method = scope["raw_path"].decode("latin-1").rstrip("/"), scope["method"]
+        if method == "OPTIONS" and self._headers:  # a browser asks first whether it may
+            return Answer(None)
         match = _MODEL.fullmatch(path)
         if path == "/v2/models/stats":
             match = None  # of all models, and not a model of this name
@@ -234,7 +249,9 @@ class V2:
             model, version = _target(match)
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                return await self._run(handle, body, _json_length(scope, body))
+                answer = await self._run(handle, body, _json_length(scope, body))
+                answer.coding = wanted_coding(scope)
+                return answer
 
     async def _run(self, handle: Handle, body: bytes, length: int | None) -> Answer:
         with self.statistics.watch(handle) as watch:

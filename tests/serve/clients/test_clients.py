@@ -31,10 +31,13 @@ for binary_in in (False, True):
 answers.append(client.infer("linear", [given]).as_numpy("y").tolist())
 zipped = client.infer("linear", [given], request_compression_algorithm="gzip")
 answers.append(zipped.as_numpy("y").tolist())
+for way in ("gzip", "deflate"):
+    zipped = client.infer("linear", [given], response_compression_algorithm=way)
+    answers.append(zipped.as_numpy("y").tolist())
 print(json.dumps(answers))
 """
     )
-    assert answers == [[[13.0, 16.0], [40.0, 52.0]]] * 6
+    assert answers == [[[13.0, 16.0], [40.0, 52.0]]] * 8
 
 
 def test_tritonclient_sends_every_type(ask: Ask) -> None:

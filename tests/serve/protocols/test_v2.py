@@ -1,5 +1,7 @@
 """The Open Inference Protocol, asked over HTTP; the rules are those of its specification."""
 
+import json
+import zlib
 from typing import Any
 
 import numpy as np
@@ -160,6 +162,37 @@ def test_parameters_without_a_meaning_here_are_ignored(client: Client) -> None:
     x = {**X, "parameters": {"mine": 1.5}}
     assert infer(client, "linear", x, parameters=parameters)[0] == 200
     assert "'parameters' must be an object" in refused(client, "linear", X, parameters=[1])
+
+
+def test_scripts_of_other_sites_may_ask_where_that_is_enabled(
+    client: Client, permissive: Client
+) -> None:
+    path, origin = "/v2/models/half_plus_two/infer", {"Origin": "https://example.com"}
+    assert permissive.ask("OPTIONS", path, headers=origin) == (200, None)
+    assert "Inference-Header-Content-Length" in permissive.headers["access-control-allow-headers"]
+    for status, body in ((200, {"inputs": [{**X, "shape": [1], "data": [1]}]}), (400, {})):
+        assert permissive.ask("POST", path, body, origin)[0] == status
+        assert permissive.headers["access-control-allow-origin"] == "*"
+    assert client.ask("OPTIONS", path, headers=origin)[0] == 405
+    assert "access-control-allow-origin" not in client.headers
+
+
+@pytest.mark.parametrize(("coding", "window"), [("gzip", 31), ("deflate", 15)])
+def test_answers_are_compressed_for_who_asks_for_one_way(
+    client: Client, coding: str, window: int
+) -> None:
+    body = json.dumps({"inputs": [X], "parameters": {"binary_data_output": True}})
+
+    def answer(accepted: str) -> tuple[str | None, bytes]:
+        headers = {"Accept-Encoding": accepted}
+        client.connection.request("POST", "/v2/models/linear/infer", body, headers)
+        given = client.connection.getresponse()
+        return given.getheader("Content-Encoding"), given.read()
+
+    plain = answer("gzip, deflate")  # as browsers and libraries say with every request
+    assert plain[0] is None
+    given, content = answer(coding)
+    assert (given, zlib.decompress(content, window)) == (coding, plain[1])
 
 
 def test_a_request_may_have_a_timeout_and_a_priority(client: Client) -> None:
