@@ -75,7 +75,9 @@ def hard_swish(x: T) -> T:
     """Each element times the line x / 6 + 1/2 held between 0 and 1 (Howard et al., 2019)."""
     y = x / x.dtype.type(6)
     y += x.dtype.type(0.5)
-    return y.clip(x.dtype.type(0), x.dtype.type(1)) * x
+    y = y.clip(x.dtype.type(0), x.dtype.type(1), out=y if y.ndim else None)
+    y *= x
+    return y
 
 
 @vjp("HardSwish")

@@ -1,16 +1,22 @@
-"""Element-wise kernels that work through a large array block by block."""
+"""Kernels that work through large arrays block by block, in as many threads as there are cores."""
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import os
+import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 Kernel = Callable[..., Any]
+Job = Callable[[], object]
 
-_BLOCK = 65536
+BLOCK = 131072
+_MOST_THREADS = 4  # each numpy call of a block needs Python's one lock for a moment
 
 
 def blockwise(kernel: Kernel) -> Kernel:
@@ -26,13 +32,89 @@ def blockwise(kernel: Kernel) -> Kernel:
 
     @functools.wraps(kernel)
     def in_blocks(x: Any, **attrs: Any) -> Any:
-        if x.size <= 2 * _BLOCK:
+        if x.size < 2 * BLOCK:
             return kernel(x, **attrs)
         x = np.asarray(x, order="C")
         y = np.empty_like(x)
         flat, out = x.reshape(-1), y.reshape(-1)
-        for start in range(0, flat.size, _BLOCK):
-            out[start : start + _BLOCK] = kernel(flat[start : start + _BLOCK], **attrs)
+
+        def work(part: slice) -> None:
+            out[part] = kernel(flat[part], **attrs)
+
+        for_each_block(work, x.size)
         return y
 
     return in_blocks
+
+
+def for_each_block(work: Callable[[slice], None], size: int, block: int = BLOCK) -> None:
+    """Call `work` with each slice of `block` places out of `size`, in several threads.
+
+    Which thread takes which block is left to chance; where blocks begin is not, so that the same input
+    gives the same bits. Threads that are busy elsewhere are not waited for.
+
+    Args:
+        work: Computes one block; numpy lets other threads run meanwhile.
+        size: How many places there are.
+        block: How many of them are one block. Defaults to 131,072.
+    """
+    parts = iter([slice(start, start + block) for start in range(0, size, block)])
+    helpers = _helpers() if size > block else 0
+    if not helpers:
+        for part in parts:
+            work(part)
+        return
+    failures: list[BaseException] = []
+    at_work = [threading.Lock() for _ in range(helpers)]
+
+    def take_part(lock: threading.Lock) -> None:
+        with lock:
+            try:
+                for part in parts:
+                    work(part)
+            except BaseException as failure:
+                failures.append(failure)
+
+    for lock in at_work:  # with the caller's context, numpy's error handling among it
+        _jobs.put(functools.partial(contextvars.copy_context().run, take_part, lock))
+    take_part(threading.Lock())
+    for lock in at_work:
+        with lock:  # free, unless the thread has a last block in hand
+            pass
+    if failures:
+        raise failures[0]
+
+
+def _helpers() -> int:
+    """The number of threads beside the caller's, which are started when first needed."""
+    global _started
+    if _started is None:
+        _started = _threads() - 1
+        for _ in range(_started):
+            threading.Thread(target=_help, args=(_jobs,), name="blocks", daemon=True).start()
+    return _started
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS says, which BLAS and PyTorch go by, too; else as there are cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(int(given) if given.isdecimal() else cores or 1, _MOST_THREADS)
+
+
+def _help(jobs: queue.SimpleQueue[Job]) -> None:
+    while True:
+        jobs.get()()
+
+
+def _forget_threads() -> None:
+    """A forked process has none of its parent's threads."""
+    global _started, _jobs
+    _started, _jobs = None, queue.SimpleQueue()
+
+
+_started: int | None = None
+_jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -16,6 +16,7 @@ from trainer.ops.ieee import quiet, widened
 
 @op("Exp")
 @quiet
+@blockwise
 def exp(input: T) -> T:
     """The exponential of each element."""
     return np.exp(input)
@@ -28,6 +29,7 @@ def _exp_vjp(g, y, _input):
 
 @op("Log")
 @quiet
+@blockwise
 def log(input: T) -> T:
     """The natural logarithm of each element."""
     return np.log(input)
@@ -40,6 +42,7 @@ def _log_vjp(g, _y, input):
 
 @op("Sqrt")
 @quiet
+@blockwise
 def sqrt(x: T) -> T:
     """The square root of each element."""
     return np.sqrt(x)

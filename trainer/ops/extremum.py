@@ -13,7 +13,7 @@ from trainer.core.tensor import apply
 @op("Max")
 def max(*data_0: T) -> T:
     """The largest of any number of Tensors, element by element."""
-    return reduce(np.maximum, data_0)
+    return reduce(_larger, data_0)
 
 
 @vjp("Max")
@@ -24,7 +24,7 @@ def _max_vjp(g, y, *data):
 @op("Min")
 def min(*data_0: T) -> T:
     """The smallest of any number of Tensors, element by element."""
-    return reduce(np.minimum, data_0)
+    return reduce(_smaller, data_0)
 
 
 @vjp("Min")
@@ -39,6 +39,22 @@ def _shared_by_equals(g, y, data):
     hits = [(x == y).cast(g.dtype) for x in data]
     share = g / apply("Sum", *hits)
     return [lambda hit=hit: hit * share for hit in hits]
+
+
+def _larger(a, b):
+    return a.clip(b, np.inf) if _holds(b, a) else np.maximum(a, b)
+
+
+def _smaller(a, b):
+    return a.clip(-np.inf, b) if _holds(b, a) else np.minimum(a, b)
+
+
+def _holds(bound, x):
+    """Whether it is one bound of many numbers: clip is three times as fast as an extremum then."""
+    return not bound.ndim and x.size > _MANY and x.dtype.kind == "f"
+
+
+_MANY = 4096
 
 
 @op("Clip")

@@ -12,14 +12,18 @@ import numpy as np
 from trainer.core.define import Array, T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
+from trainer.ops.blocks import for_each_block
 from trainer.ops.ieee import widen, widened
+from trainer.ops.reduction import spread_to, sum_over
 from trainer.ops.standardization import (
     across_channels,
     as_dtype,
+    center,
     standardize,
     through_standardization,
 )
 
+_BLOCK = 262_144  # elements; a step takes longer here than in a kernel of one array
 _NEVER_ZERO = 1e-9  # what ONNX adds to the deviation in MeanVarianceNormalization
 
 
@@ -53,39 +57,62 @@ def layer_normalization(
     """
     wide, axis = widen(x), axis % x.ndim
     rows = wide.reshape(prod(x.shape[:axis]), prod(x.shape[axis:]))
-    y, mean, inverse = _standardize_rows(rows, epsilon)
-    y = y.reshape(x.shape)
-    y *= scale
-    if b is not None:
-        y += b
+    factor, shift = (
+        None if v is None else np.broadcast_to(widen(v), x.shape[axis:]).reshape(-1)
+        for v in (scale, b)
+    )
+    y, mean, inverse = _standardize_rows(rows, epsilon, factor, shift)
     row = (*x.shape[:axis], *(1,) * (x.ndim - axis))
-    y = y.astype(x.dtype, copy=False)
+    y = y.reshape(x.shape).astype(x.dtype, copy=False)
     return (y, mean.reshape(row), inverse.reshape(row))[:outputs]
 
 
 @vjp("LayerNormalization", outputs=3)
 def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis, epsilon):
+    """With c = x - mean and i = 1 / deviation: (g s - mean(g s) - c i^2 mean(c g s)) i, s the scale.
+
+    Sums over rows and columns are products with vectors, and g c serves x and the scale: what is left are
+    seven passes over memory.
+    """
     g, g_mean, g_inverse = (*gradients, None, None)[:3]
-    mean, inverse = y[1], y[2]
-    axes = [*range(axis % x.ndim, x.ndim)]
-    row, each = x.shape[axes[0] :], 1.0 / prod(x.shape[axes[0] :])
+    axis %= x.ndim
+    row = x.shape[axis:]
+    count, dtype = prod(row), y[1].dtype
+    values = _rows(as_dtype(x, dtype), axis, count)
     if x.dtype == np.float64 and g_mean is None and g_inverse is None:
         # In a graph the operator gives a mean of float32 only.
-        standard, inverse = standardize(x, axes, epsilon)
+        centered, inverse = center(values, [axis], epsilon)
     else:
-        standard = (as_dtype(x, mean.dtype) - mean) * inverse
+        mean, inverse = (_rows(v, axis, 1) for v in y[1:])
+        centered = values - mean
     terms = []
     if g is not None:
-        terms.append(
-            through_standardization(as_dtype(g * scale, inverse.dtype), standard, inverse, axes)
-        )
+        rows = _rows(as_dtype(g, dtype), axis, count)
+        factor = _rows(spread_to(as_dtype(scale, dtype), row), 0, count)
+        column, product = factor.unsqueeze(-1), rows * centered
+        along = (product @ column) * (inverse * inverse / float(count))
+        level = (rows @ column) / float(count)
+        terms.append((rows * factor - level - centered * along) * inverse)
     # The gradient of this gradient comes through the mean and the deviation, too.
     if g_mean is not None:
-        terms.append(apply("Expand", g_mean * each, list(row)))
+        terms.append(apply("Expand", _rows(g_mean, axis, 1) / float(count), [count]))
     if g_inverse is not None:
-        terms.append(standard * (g_inverse * inverse * inverse * -each))
+        slope = _rows(g_inverse, axis, 1) * inverse * inverse * inverse / -float(count)
+        terms.append(centered * slope)
     by_x = as_dtype(functools.reduce(operator.add, terms), x.dtype)
-    return by_x, None if g is None else lambda: g * as_dtype(standard, x.dtype), g
+    if axis < x.ndim - 1:
+        by_x = by_x.reshape(*(0,) * axis, *row)
+
+    def by_scale():
+        summed = inverse.reshape(1, -1) @ product.reshape(-1, count)
+        return as_dtype(summed.reshape(*row), x.dtype)
+
+    return by_x, None if g is None else by_scale, g
+
+
+def _rows(x: Tensor, axis: int, count: int) -> Tensor:
+    """The axes from `axis` on, `count` elements, as one."""
+    return x if axis == x.ndim - 1 else x.reshape(*(0,) * axis, count)
 
 
 @op("InstanceNormalization")
@@ -160,18 +187,30 @@ def _mean_variance_normalization_vjp(g, _y, x, *, axes):
     return through_standardization(g, centered * inverse, inverse, list(axes))
 
 
-def _standardize_rows(rows: Array, epsilon: float) -> tuple[Array, Array, Array]:
-    """Rows with mean 0 and variance 1, in memory of their own, with their mean and 1 / deviation."""
+def _standardize_rows(
+    rows: Array, epsilon: float, scale: Array | None = None, b: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Rows with mean 0 and variance 1, scaled and shifted, with their mean and 1 / deviation."""
     columns = max(rows.shape[1], 1)
-    mean = np.add.reduce(rows, 1, keepdims=True) / columns
-    standard = rows - mean
-    inverse = np.vecdot(standard, standard)[:, None]
-    inverse /= columns
-    inverse += epsilon
-    np.sqrt(inverse, out=inverse)
-    np.divide(1, inverse, out=inverse)
-    standard *= inverse
-    return standard, mean, inverse
+    y, mean, inverse = np.empty_like(rows, order="C"), *np.empty((2, len(rows), 1), rows.dtype)
+
+    def work(part: slice) -> None:
+        m, i, standard = mean[part], inverse[part], y[part]
+        np.divide(sum_over(rows[part], 1), columns, out=m)
+        np.subtract(rows[part], m, out=standard)
+        np.vecdot(standard, standard, out=i[:, 0])
+        i /= columns
+        i += epsilon
+        np.sqrt(i, out=i)
+        np.divide(1, i, out=i)
+        standard *= i
+        if scale is not None:
+            standard *= scale
+        if b is not None:
+            standard += b
+
+    for_each_block(work, len(rows), max(1, _BLOCK // columns))
+    return y, mean, inverse
 
 
 def _group_normalization(x: Array, scale: Array, b: Array, groups: int, epsilon: float) -> Array:

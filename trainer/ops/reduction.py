@@ -264,4 +264,9 @@ def beside(reduced, axes, attrs):
 
 def spread(reduced, data):
     """A Tensor that broadcasts with `data`, in the shape of `data`."""
-    return reduced if reduced.shape == data.shape else apply("Expand", reduced, list(data.shape))
+    return spread_to(reduced, data.shape)
+
+
+def spread_to(x, shape):
+    """A Tensor in a shape that it broadcasts to."""
+    return x if x.shape == tuple(shape) else apply("Expand", x, list(shape))

@@ -6,9 +6,9 @@ import numpy as np
 
 from trainer.core.define import Array, B, T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import BLOCK, for_each_block
 
 _MANY = 4096
-_BLOCK = 65536
 _INTEGER = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 
 
@@ -43,14 +43,18 @@ def choose(condition: Array, x: Array, y: Array) -> Array:
     integer = _INTEGER.get(x.dtype.itemsize)
     if condition.size < _MANY or integer is None or x.dtype == object:
         return np.where(condition, x, y)
-    if condition.size < 2 * _BLOCK or not _side_by_side(condition, x, y):
-        return _by_bits(condition, x.view(integer), y.view(integer)).view(x.dtype)
+    a, b = x.view(integer), y.view(integer)
+    if condition.size < 2 * BLOCK or not _side_by_side(condition, x, y):
+        return _by_bits(condition, a, b).view(x.dtype)
     chosen = np.empty(condition.shape, integer)
-    flat, out = condition.reshape(-1), chosen.reshape(-1)
-    a, b = x.view(integer).reshape(-1), y.view(integer).reshape(-1)
-    for start in range(0, flat.size, _BLOCK):  # so that what lies between stays in the cache
-        part = slice(start, start + _BLOCK)
-        out[part] = _by_bits(flat[part], a[part] if x.ndim else a[0], b[part] if y.ndim else b[0])
+    out, mask, flat_a, flat_b = (v.reshape(-1) for v in (chosen, condition, a, b))
+
+    def work(part: slice) -> None:
+        _by_bits(
+            mask[part], flat_a[part] if x.ndim else a, flat_b[part] if y.ndim else b, out[part]
+        )
+
+    for_each_block(work, condition.size)
     return chosen.view(x.dtype)
 
 
@@ -61,8 +65,16 @@ def _side_by_side(condition: Array, x: Array, y: Array) -> bool:
     )
 
 
-def _by_bits(condition: Array, a: Array, b: Array) -> Array:
+def _by_bits(condition: Array, a: Array, b: Array, out: Array | None = None) -> Array:
     """The bits of `a` where the condition is true, those of `b` elsewhere."""
-    bits = np.negative(condition.view(np.int8)).astype(a.dtype)  # all ones where true
-    zero = not b.ndim and not b  # `x` or nothing: what gradients of kinks are made of
-    return a & bits if zero else ((a ^ b) & bits) ^ b
+    if not a.ndim and not a:
+        condition, a, b = ~condition, b, a
+    ones = np.negative(condition.view(np.int8)).astype(a.dtype)  # all ones where true
+    if not b.ndim and not b:  # `a` or nothing: what gradients of kinks are made of
+        return np.asarray(np.bitwise_and(a, ones, out=out))
+    if out is None:
+        return np.asarray(((a ^ b) & ones) ^ b)
+    np.bitwise_xor(a, b, out=out)
+    out &= ones
+    out ^= b
+    return out

@@ -9,11 +9,16 @@ import numpy as np
 from trainer.core.tensor import Tensor, apply
 
 
-def standardize(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
-    """Values with mean 0 and variance 1 over some axes, and 1 / deviation."""
+def center(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
+    """Values with mean 0 over some axes, and 1 / deviation."""
     centered = x - x.mean(axis=axes, keepdims=True)
     var = (centered * centered).mean(axis=axes, keepdims=True)
-    inverse = apply("Reciprocal", (var + epsilon).sqrt())
+    return centered, apply("Reciprocal", (var + epsilon).sqrt())
+
+
+def standardize(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
+    """Values with mean 0 and variance 1 over some axes, and 1 / deviation."""
+    centered, inverse = center(x, axes, epsilon)
     return centered * inverse, inverse
 
 

@@ -6,11 +6,13 @@ import numpy as np
 
 from trainer.core.define import T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import quiet
 
 
 @op("Sin")
 @quiet
+@blockwise
 def sin(input: T) -> T:
     """The sine of each element."""
     return np.sin(input)
@@ -23,6 +25,7 @@ def _sin_vjp(g, _y, input):
 
 @op("Cos")
 @quiet
+@blockwise
 def cos(input: T) -> T:
     """The cosine of each element."""
     return np.cos(input)
@@ -35,6 +38,7 @@ def _cos_vjp(g, _y, input):
 
 @op("Tan")
 @quiet
+@blockwise
 def tan(input: T) -> T:
     """The tangent of each element."""
     return np.tan(input)
@@ -47,6 +51,7 @@ def _tan_vjp(g, y, _input):
 
 @op("Asin")
 @quiet
+@blockwise
 def asin(input: T) -> T:
     """The angle whose sine is each element, from -pi/2 to pi/2."""
     return np.arcsin(input)
@@ -59,6 +64,7 @@ def _asin_vjp(g, _y, input):
 
 @op("Acos")
 @quiet
+@blockwise
 def acos(input: T) -> T:
     """The angle whose cosine is each element, from 0 to pi."""
     return np.arccos(input)
@@ -70,6 +76,7 @@ def _acos_vjp(g, _y, input):
 
 
 @op("Atan")
+@blockwise
 def atan(input: T) -> T:
     """The angle whose tangent is each element, from -pi/2 to pi/2."""
     return np.arctan(input)
@@ -82,6 +89,7 @@ def _atan_vjp(g, _y, input):
 
 @op("Sinh")
 @quiet
+@blockwise
 def sinh(input: T) -> T:
     """The hyperbolic sine of each element."""
     return np.sinh(input)
@@ -94,6 +102,7 @@ def _sinh_vjp(g, _y, input):
 
 @op("Cosh")
 @quiet
+@blockwise
 def cosh(input: T) -> T:
     """The hyperbolic cosine of each element."""
     return np.cosh(input)
@@ -105,6 +114,7 @@ def _cosh_vjp(g, _y, input):
 
 
 @op("Asinh")
+@blockwise
 def asinh(input: T) -> T:
     """The number whose hyperbolic sine is each element."""
     return np.arcsinh(input)
@@ -117,6 +127,7 @@ def _asinh_vjp(g, _y, input):
 
 @op("Acosh")
 @quiet
+@blockwise
 def acosh(input: T) -> T:
     """The number, at least 0, whose hyperbolic cosine is each element."""
     return np.arccosh(input)
@@ -129,6 +140,7 @@ def _acosh_vjp(g, _y, input):
 
 @op("Atanh")
 @quiet
+@blockwise
 def atanh(input: T) -> T:
     """The number whose hyperbolic tangent is each element."""
     return np.arctanh(input)
