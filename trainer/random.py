@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.trace import draw
 
 _lock = threading.Lock()
+_records: ContextVar[tuple[list[Tensor], ...]] = ContextVar("trainer_draws", default=())
+_replay: ContextVar[Iterator[Tensor] | None] = ContextVar("trainer_replay", default=None)
 _generator = np.random.Generator(np.random.PCG64(0))
 
 # How each distribution fills an array, for eager code, for capture and for a compiled step alike.
@@ -79,10 +83,38 @@ def normal(shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
     return _draw("normal", shape, dtype)
 
 
+@contextmanager
+def recorded() -> Iterator[list[Tensor]]:
+    """Within this block every draw is also put into the list that is given."""
+    draws: list[Tensor] = []
+    token = _records.set((*_records.get(), draws))
+    try:
+        yield draws
+    finally:
+        _records.reset(token)
+
+
+@contextmanager
+def replayed(draws: list[Tensor]) -> Iterator[None]:
+    """Within this block nothing is drawn anew: the draws are those of a list, in order."""
+    token = _replay.set(iter(draws))
+    try:
+        yield
+    finally:
+        _replay.reset(token)
+
+
 def _draw(distribution: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
-    kind = np.dtype(dtype)
-    made = draw(distribution, shape, kind, lambda g: _filled(distribution, shape, kind, g))
-    return wrap(sample(distribution, shape, kind)) if made is None else made
+    before = _replay.get()
+    made = _drawn(distribution, shape, np.dtype(dtype)) if before is None else next(before)
+    for draws in _records.get():
+        draws.append(made)
+    return made
+
+
+def _drawn(distribution: str, shape: tuple[int, ...], dtype: Any) -> Tensor:
+    made = draw(distribution, shape, dtype, lambda g: _filled(distribution, shape, dtype, g))
+    return wrap(sample(distribution, shape, dtype)) if made is None else made
 
 
 def _filled(

@@ -129,6 +129,9 @@ class _Lowering:
     def _add(self, node: Node, others: list[Node | None]) -> None:
         assert node.op is not None
         self.line = node.line
+        if node.op.tape_only:
+            self._pass_on(node)
+            return
         for other in others:
             if other is None or other.op is not node.op or len(other.values) != len(node.values):
                 found = "nothing more" if other is None or other.op is None else other.op.name
@@ -165,6 +168,13 @@ class _Lowering:
                 node.op.name, tuple(inputs), tuple(outputs), node.attrs, node.op.domain, node.line
             )
         )
+
+    def _pass_on(self, node: Node) -> None:
+        """Its outputs are known under the names of its first inputs."""
+        for k, parent in enumerate(node.parents[: len(node.results)]):
+            if parent is None:
+                self._refuse("an output of this block depends on none of its inputs")
+            self.names[node, k] = self.names[parent]
 
     def _check_parents(self, node: Node, others: list[Node | None], i: int) -> None:
         for run, other in enumerate([node, *others]):

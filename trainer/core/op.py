@@ -31,6 +31,8 @@ class Op:
         rule_outputs: How many outputs the rule needs while the tape is on.
         inputs: The names of the inputs; a variadic one is not among them.
         several: Whether the kernel returns a tuple of outputs (its return annotation says so).
+        tape_only: Whether it is there for its rule alone: its outputs are its first inputs, and a captured
+            graph does not have it.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Op:
         "rule_outputs",
         "several",
         "since",
+        "tape_only",
         "types",
         "uniform",
         "variadic",
@@ -57,6 +60,7 @@ class Op:
         self.name, self.kernel, self.domain, self.since = name, kernel, domain, since
         self.rule: Rule | None = None
         self.differentiable = True
+        self.tape_only = False
         self.rule_outputs = 1
         self.rule_attrs: frozenset[str] | None = frozenset()
         self._kept: tuple[bool, ...] = ()

@@ -45,6 +45,7 @@ from trainer.nn.normalization import (
 from trainer.nn.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from trainer.nn.preprocessing import Rescale, Reshape, Standardize
 from trainer.nn.recurrent import GRU, LSTM, RNN, LastState
+from trainer.nn.rematerialization import recompute
 
 __all__ = [
     "AvgPool2d",
@@ -97,4 +98,5 @@ __all__ = [
     "cross_entropy",
     "l1_loss",
     "mse_loss",
+    "recompute",
 ]
