@@ -265,7 +265,9 @@ class V2:
         answer: dict[str, Any] = {"model_name": handle.model, "model_version": str(handle.version)}
         if length is None or length == FILE:
             feeds = read_bare(body, signature, is_file=length == FILE)
-            wanted: Sequence[Wanted] = [Wanted(spec, binary=True) for spec in signature.outputs]
+            # Who sends a file, as curl does, wants to read the answer.
+            raw = length is None
+            wanted: Sequence[Wanted] = [Wanted(spec, binary=raw) for spec in signature.outputs]
             order = Order()
         elif (head := self._heads.find(body, length, signature)) is not None:
             feeds, wanted, order = head.feeds(body), head.wanted, head.order

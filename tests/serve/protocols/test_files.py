@@ -48,11 +48,10 @@ def npy(array: Any, **options: Any) -> bytes:
 
 
 def result(client: Client, model: str, body: bytes, headers: Any = FORM) -> Any:
-    status, answer, raw = send(client, model, body, headers)
+    status, answer, _ = send(client, model, body, headers)
     assert status == 200, answer
     (output,) = answer["outputs"]
-    dtype = {"FP32": np.float32, "UINT8": np.uint8}[output["datatype"]]
-    return np.frombuffer(raw, dtype).reshape(output["shape"])
+    return np.array(output["data"]).reshape(output["shape"])
 
 
 def refused(client: Client, model: str, body: bytes, headers: Any = FORM) -> str:
@@ -101,8 +100,13 @@ def test_an_array_file_is_its_array(pictures: Client) -> None:
     x = np.arange(72, dtype=np.float32).reshape(1, 3, 4, 6)
     for array in (x, np.asfortranarray(x), x.astype(">f4")):
         np.testing.assert_array_equal(result(pictures, "first", npy(array)), x)
-    status, _, raw = send(pictures, "text", written(PIXELS), FORM)
-    assert (status, raw) == (200, pack(written(PIXELS)))  # for models of bytes, the file itself
+
+
+def test_models_of_bytes_take_the_file_itself(pictures: Client) -> None:
+    headers = {"Content-Type": "application/octet-stream"}
+    status, _, raw = send(pictures, "text", written(PIXELS), headers)
+    assert (status, raw) == (200, pack(written(PIXELS)))
+    assert "no JSON form here: ask for it" in refused(pictures, "text", written(PIXELS))
 
 
 def test_bytes_of_a_tensor_are_never_taken_for_a_file(pictures: Client) -> None:
