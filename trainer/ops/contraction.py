@@ -9,6 +9,7 @@ import numpy as np
 
 from trainer.core.define import Array, T, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.adjoint import zeros
 from trainer.ops.ieee import widened
 
 
@@ -55,11 +56,11 @@ def _gradient(g, result, inputs, terms, place):
         size = shape[axis]
         if letter in wanted:  # a diagonal was taken: back to it, with 0 beside
             twin = next(spare)
-            factors.append((letter + twin, np.eye(size, dtype=g.dtype)))
+            factors.append((letter + twin, apply("EyeLike", zeros([size, size], g))))
             wanted += twin
             continue
         if letter not in known:  # it was summed over: the same for each
-            factors.append((letter, np.ones(size, g.dtype)))
+            factors.append((letter, zeros([size], g) + 1.0))
         wanted += letter
     equation = f"{','.join(term for term, _ in factors)}->{wanted}"
     return apply("Einsum", *(factor for _, factor in factors), equation=equation)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainer.core.define import T1, T2, Array, T, op, vjp
-from trainer.core.errors import GradientError, OperatorError
+from trainer.core.errors import OperatorError
 from trainer.core.mode import capturing
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.adjoint import length, zeros
@@ -68,11 +68,7 @@ def max_pool(
 
 
 @vjp("MaxPool")
-def _max_pool_vjp(
-    g, y, x, *, kernel_shape, auto_pad, ceil_mode, dilations, pads, storage_order, strides
-):
-    if storage_order:
-        raise GradientError("MaxPool has no gradient with storage_order=1; leave it at 0.")
+def _max_pool_vjp(g, y, x, *, kernel_shape, auto_pad, ceil_mode, dilations, pads, strides):
     window = slide(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     if capturing() and x.dtype == np.float32 and _is_halving(window):
         return _to_first_largest_of_four(g[0], y[0], x)
@@ -209,7 +205,7 @@ def _to_first_largest_of_four(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     top = largest(1, 2)
     left = largest(1, 1) | (largest(2, 1) & ~top)
     height, width = length(x, 2), length(x, 3)
-    images = apply("Range", 0, apply("Size", x), height * width).reshape(x.shape[0], -1, 1, 1)
+    images = apply("Range", 0, apply("Size", x), height * width).reshape(-1, x.shape[1], 1, 1)
     rows = apply("Range", width + 1, height * width + width + 1, width * 2).reshape(-1, 1)
     last = images + rows + apply("Range", 0, width, 2)  # of the four places
     ahead = top.cast(np.float32) * -width.cast(np.float32) - left.cast(np.float32)

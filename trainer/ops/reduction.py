@@ -209,19 +209,24 @@ _LANES = 64
 
 @vjp("ReduceProd")
 def _reduce_prod_vjp(g, _y, data, axes_given=None, **attrs):
-    """The product of the others: of all but one if that one is the only zero, else 0.
+    """The product of the others: that of all but the zeros, by the element, unless others are zero.
 
-    Where there are zeros, the second derivative lacks the terms that cross them.
+    If one other is zero, its own value stands for the product: the value stays 0, but the derivative by
+    that one is there. Where three elements are zero, the third derivative lacks the term of all three.
     """
     axes, noop = attrs.get("axes", axes_given), attrs["noop_with_empty_axes"]
 
+    def over_axes(name, x):
+        return apply(name, x, axes, keepdims=1, noop_with_empty_axes=noop)
+
     def gradient():
         zero = data == 0.0
-        others = apply("Where", zero, 1.0, data)
-        product = apply("ReduceProd", others, axes, keepdims=1, noop_with_empty_axes=noop)
-        zeros = zero.cast(g.dtype)
-        more = apply("ReduceSum", zeros, axes, keepdims=1, noop_with_empty_axes=noop) - zeros
-        return beside(g, axes, attrs) * apply("Where", more == 0.0, product / others, 0.0)
+        others, zeros = apply("Where", zero, 1.0, data), zero.cast(g.dtype)
+        more = over_axes("ReduceSum", zeros) - zeros
+        values = apply("Where", zero, data, 0.0)
+        crossing = over_axes("ReduceSum", values) - values
+        left = apply("Where", more == 0.0, 1.0, apply("Where", more == 1.0, crossing, 0.0))
+        return beside(g, axes, attrs) * (over_axes("ReduceProd", others) / others * left)
 
     return gradient
 

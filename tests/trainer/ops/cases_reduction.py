@@ -110,7 +110,6 @@ CASES += [
         (_ZEROS, _ROWS),
         torch=lambda x, _: x.prod(1, keepdim=True),
         note="zeros",
-        kinks=True,
     ),
     Case(
         "ReduceL1",

@@ -53,6 +53,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "scatter slices": lambda x: apply("ScatterND", x * 2, _ROWS, x[:2, 0], reduction="mul"),
     "resize": lambda x: apply("Resize", x, None, None, [5, 8], axes=[1, 2], mode="linear"),
     "enlarge": lambda x: apply("Resize", x, None, np.float32([2, 3]), axes=[1, 2]),
+    "diagonal": lambda x: apply("Einsum", x[:, :, 0] @ x[:, :, 0].T, equation="ii->i"),
+    "sum by letters": lambda x: apply("Einsum", x, x[0], equation="bij,ij->j"),
     "depth to space": lambda x: apply("DepthToSpace", x.unsqueeze(2), blocksize=2, mode="CRD"),
     "sample": lambda x: apply("GridSample", x.unsqueeze(1), x[:, :, :2].unsqueeze(1)),
 }
