@@ -152,19 +152,20 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 HOLDING = """
-import sys, time
+import sys
 from pathlib import Path
 from exporter.publisher import _incoming
 with _incoming(Path(sys.argv[1])) as incoming:
     print(incoming, flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 
 
 def test_what_a_killed_publisher_left_is_swept(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     command = [sys.executable, "-c", HOLDING, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as publisher_:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as publisher_:
         assert publisher_.stdout is not None
         left = Path(publisher_.stdout.readline().strip())
         fresh = folder / ".incoming-of-another-tool"
