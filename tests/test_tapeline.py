@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 import tapeline
@@ -106,6 +107,22 @@ def test_a_profile_shows_layers_and_leaves_a_flame_chart(run: Command) -> None:
     check_sentence(run("train", "flowers", "--profile", "--epochs", "1", "--json"), "second step")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "onnxruntime-gpu"),
+        (["--engine", "eager"], "engine = 'onnx'"),
+        (["--profile"], "device = 'cpu'"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used(run: Command, arguments: list[str], sentence: str) -> None:
+    write_model()
+    if not arguments and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    check_sentence(run("train", "flowers", "--device", "cuda", *arguments), sentence)
+    assert not Path("flowers/runs").exists()
+
+
 def test_json_is_one_line_that_a_program_reads(run: Command) -> None:
     write_model()
     results = {}
@@ -149,6 +166,7 @@ def test_a_cell_that_is_not_a_number(run: Command) -> None:
         ("[2, 2]", "[3, 2]", "inner dimensions 2 and 3 differ"),
         ("epochs = 1", "epochs = 1\nschedule = {name='step_decay', every=0}", "no learning rate"),
         ("epochs = 1", "epochs = 1\noptimizer = {name='Adam', lr='fast'}", "no learning rate"),
+        ("epochs = 1", "epochs = 1\ndevice = 'tpu'", "train.device = 'tpu'"),
         ("[data]", "[data", "not valid TOML"),
         ("[data]", "format = 2\n[data]", "format 2; this version reads up to 1"),
         ("[data]", "format = 'two'\n[data]", "format = 'two'"),
@@ -244,6 +262,7 @@ def test_a_port_in_use(run: Command) -> None:
         (["train", "--epoch", "3", "flowers"], "--epochs"),
         (["train"], "recipe"),
         (["train", "flowers", "--engine", "gpu"], "eager"),
+        (["train", "flowers", "--device", "gpu"], "cuda"),
         (["serve", "--prot", "1"], "--port"),
     ],
 )

@@ -30,6 +30,12 @@ def train(
             "where that is possible (auto). Defaults to the recipe's."
         ),
     ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None,
+        typer.Option(
+            help="Where the graph runs: cuda needs onnxruntime-gpu. Defaults to the recipe's."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="The last epoch. Defaults to the recipe's.")
     ] = None,
@@ -48,7 +54,7 @@ def train(
 
     read = Recipe.read(recipe)
     with Watch(read.name, epochs or read.train.epochs, silent=json) as watch:
-        done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step, profile)
+        done = run.train(read, engine, epochs, resume, [watch.epoch], watch.step, profile, device)
     last = done.history[-1]
     if json:
         shown = {} if done.profile is None else {"profile": done.profile.to_json()}

@@ -63,6 +63,7 @@ class Train(_Section):
     accumulate: int = Field(default=1, ge=1)
     seed: int = 0
     engine: Literal["auto", "eager", "onnx"] = "auto"
+    device: Literal["cpu", "cuda"] = "cpu"
     metrics: list[str] = []
 
 

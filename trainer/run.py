@@ -66,6 +66,7 @@ def train(
     listeners: Sequence[Listener] = (),
     progress: Progress | None = None,
     profile: bool = False,
+    device: str | None = None,
 ) -> Run:
     """Train a recipe and keep the run; the checkpoint is written after every epoch.
 
@@ -81,6 +82,7 @@ def train(
         progress: Called after each step.
         profile: Whether to note where the time of a step goes, and to write it as a flame chart,
             `profile.html`, beside the checkpoint. The weights are the same. Defaults to False.
+        device: "cpu" or "cuda". Defaults to the recipe's.
 
     Returns:
         The run, with the trained model.
@@ -94,11 +96,9 @@ def train(
         if hasattr(layer, "adapt"):
             layer.adapt(training.x)
     _check_outputs(model, training, recipe)
-    chosen = engine or recipe.train.engine
-    if chosen not in ENGINES:
-        raise ConfigError(f"There is no engine {chosen!r}. There are: {', '.join(ENGINES)}.")
+    chosen, place = _where(engine or recipe.train.engine, device or recipe.train.device, profile)
     clip, accumulate = recipe.train.clip, recipe.train.accumulate
-    step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), clip, accumulate)
+    step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), clip, accumulate, **place)
     loader = Loader(training, recipe.train.batch_size, seed=recipe.train.seed)
     last = epochs or recipe.train.epochs
     rate = recipe.schedule(max(1, len(loader) * last // accumulate))
@@ -148,6 +148,25 @@ def train(
     seen = watched.profile()
     _write(folder / "profile.html", page(seen, recipe.name))
     return Run(folder, history, model, seen)
+
+
+def _where(engine: str, device: str, profile: bool) -> tuple[str, dict[str, str]]:
+    """The engine, and what it is told about a device that is not the processor."""
+    if engine not in ENGINES:
+        raise ConfigError(f"There is no engine {engine!r}. There are: {', '.join(ENGINES)}.")
+    if device == "cpu":
+        return engine, {}
+    if engine == "eager":
+        raise ConfigError(
+            f"device = {device!r} runs the compiled graph; the eager engine runs on the processor. "
+            "Choose engine = 'onnx'."
+        )
+    if profile:
+        raise ConfigError(
+            f"A profile times operators on the processor; on {device} only their start would be "
+            "seen. Profile with device = 'cpu'."
+        )
+    return "onnx", {"device": device}
 
 
 def load(recipe: Recipe) -> tuple[Run, Checkpoint]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiled.session import aligned, bound
+from trainer.compiled.device import CPU, Device
+from trainer.compiled.session import aligned, bound, placed
 from trainer.core.tensor import Array
 
 
@@ -22,7 +23,9 @@ class Buffers:
         groups: Names of vectors, each with the names of its members in order.
 
     Attributes:
+        values: The two sets as ONNX Runtime takes them.
         turn: Which of the two sets is read next.
+        device: Where they are.
     """
 
     def __init__(self, arrays: Mapping[str, Array], groups: Mapping[str, Sequence[str]]) -> None:
@@ -32,6 +35,7 @@ class Buffers:
             {name: bound(array) for name, array in one.items()} for one in self._sets
         ]
         self.turn = 0
+        self.device = CPU
 
     def arrays(self) -> dict[str, Array]:
         """A copy of every present value; members instead of their groups."""
@@ -43,6 +47,33 @@ class Buffers:
         for name, array in arrays.items():
             for one in self._sets:
                 one[name][...] = array
+
+
+class DeviceBuffers:
+    """The same in the memory of a device: values are copied there and back, and there are no groups.
+
+    Args:
+        arrays: The first values by name. They are copied.
+        device: Where they go.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array], device: Device) -> None:
+        self.values: list[dict[str, Any]] = [
+            {name: placed(np.array(array), device) for name, array in arrays.items()}
+            for _ in range(2)
+        ]
+        self.turn = 0
+        self.device = device
+
+    def arrays(self) -> dict[str, Array]:
+        """A copy of every present value."""
+        return {name: np.array(value.numpy()) for name, value in self.values[self.turn].items()}
+
+    def write(self, arrays: Mapping[str, Array]) -> None:
+        """Replace values in both sets."""
+        for name, array in arrays.items():
+            for one in self.values:
+                one[name].update_inplace(np.asarray(array, order="C"))
 
 
 def _laid_out(arrays: Mapping[str, Array], groups: Mapping[str, Sequence[str]]) -> dict[str, Array]:

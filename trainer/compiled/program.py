@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from trainer import random
-from trainer.compiled.buffers import Buffers
+from trainer.compiled.buffers import Buffers, DeviceBuffers
 from trainer.compiled.passes import optimize
 from trainer.compiled.session import aligned, bound, failure, session
 from trainer.core.graph import Value
@@ -25,9 +27,9 @@ class TrainingProgram:
         buffers: Where the state lies; several programs may share it.
     """
 
-    def __init__(self, captured: Captured, buffers: Buffers) -> None:
+    def __init__(self, captured: Captured, buffers: Buffers | DeviceBuffers) -> None:
         self._graph = optimize(captured.graph)
-        self._session = session(self._graph, timed=True)
+        self._session = session(self._graph, timed=True, device=buffers.device)
         self._buffers = buffers
         values = {value.name: value for value in captured.graph.inputs + captured.graph.outputs}
         self._rate, self._loss = np.zeros((), np.float64), np.zeros((), values["loss"].dtype)
@@ -36,13 +38,14 @@ class TrainingProgram:
         fixed = [d for d in captured.draws if values[d.name].sizes is not None]
         drawn = {d.name: _memory(values[d.name]) for d in fixed}
         self._draws = [(d, drawn.get(d.name)) for d in captured.draws]
-        self._bindings = []
+        memory = {"lr": self._rate, **self._held, **drawn}
+        shared = {name: bound(array) for name, array in memory.items()}
+        self._bindings, self._inputs = [], []
         for read, write in (buffers.values, buffers.values[::-1]):
             binding = self._session.io_binding()
-            for name in read.keys() & values.keys():
-                binding.bind_ortvalue_input(name, read[name])
-            for name, array in {"lr": self._rate, **self._held, **drawn}.items():
-                binding.bind_ortvalue_input(name, bound(array))
+            inputs = {name: read[name] for name in read.keys() & values.keys()} | shared
+            _bind(binding, inputs)
+            self._inputs.append(inputs)
             for name, output in captured.state.items():
                 binding.bind_ortvalue_output(output, write[name])
             binding.bind_ortvalue_output("loss", bound(self._loss))
@@ -66,12 +69,20 @@ class TrainingProgram:
                 binding.bind_cpu_input(draw.name, array)
             else:
                 random.fill(draw.distribution, memory)
+        if buffers.device.far:
+            _bind(binding, self._inputs[buffers.turn])
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # what the runtime raises has no base class of its own
             raise failure(self._graph, error) from error
         buffers.turn = 1 - buffers.turn
         return float(self._loss)
+
+
+def _bind(binding: Any, inputs: Mapping[str, Any]) -> None:
+    """Bind inputs. What lies on another device is copied now: such inputs are bound for each run."""
+    for name, value in inputs.items():
+        binding.bind_ortvalue_input(name, value)
 
 
 def _is_small(value: Value) -> bool:
@@ -91,20 +102,23 @@ class ForwardProgram:
         buffers: Where parameters and running statistics lie.
     """
 
-    def __init__(self, captured: Captured, buffers: Buffers) -> None:
+    def __init__(self, captured: Captured, buffers: Buffers | DeviceBuffers) -> None:
         self._graph = optimize(captured.graph)
-        self._session = session(self._graph)
+        self._session = session(self._graph, device=buffers.device)
         self._buffers = buffers
-        self._bindings = []
-        for values in buffers.values:
-            binding = self._session.io_binding()
-            for name in values.keys() & {value.name for value in captured.graph.inputs}:
-                binding.bind_ortvalue_input(name, values[name])
-            self._bindings.append(binding)
+        names = {value.name for value in captured.graph.inputs}
+        self._inputs = [
+            {name: values[name] for name in values.keys() & names} for values in buffers.values
+        ]
+        self._bindings = [self._session.io_binding() for _ in self._inputs]
+        for binding, inputs in zip(self._bindings, self._inputs, strict=True):
+            _bind(binding, inputs)
 
     def run(self, x: Array) -> Array:
         """The model's output for a batch."""
         binding = self._bindings[self._buffers.turn]
+        if self._buffers.device.far:
+            _bind(binding, self._inputs[self._buffers.turn])
         binding.bind_cpu_input("x", x)
         binding.bind_output("output")
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from trainer.compiled.device import CPU, Device
 from trainer.compiled.profiler import watching
 from trainer.core.errors import CaptureError, OperatorError, TapelineError
 from trainer.core.graph import Graph
@@ -23,14 +24,16 @@ _SMALL = 4096  # elements: where no array has more, a second thread costs more t
 _ALIGNMENT = 64  # bytes: a line of the cache, and what vector instructions like best
 
 
-def session(graph: Graph, timed: bool = False) -> Any:
-    """A session that runs an optimized graph on the CPU.
+def session(graph: Graph, timed: bool = False, device: Device = CPU) -> Any:
+    """A session that runs an optimized graph.
 
     Args:
         graph: What it runs.
         timed: Whether a profile, where one is taken, covers it. Defaults to False.
+        device: Where it runs. Defaults to the CPU.
 
     Raises:
+        ConfigError: The device cannot be used.
         CaptureError: ONNX Runtime cannot run it; the message names the line of the user's code that
             the operator comes from.
     """
@@ -45,14 +48,21 @@ def session(graph: Graph, timed: bool = False) -> Any:
         made = onnxruntime.InferenceSession(
             to_model(graph).SerializeToString(),
             options,
-            providers=["CPUExecutionProvider"],
+            providers=_providers(device),
             disabled_optimizers=_LOSSY if _multiplies_float64(graph) else None,
         )
     except Exception as error:  # what the runtime raises has no base class of its own
         raise failure(graph, error) from error
+    device.check(made)
     if watch is not None:
         watch.add(made, graph)
     return made
+
+
+def _providers(device: Device) -> list[Any]:
+    """The device's, and the CPU's for operators that it has no kernel for."""
+    own = [(device.provider, dict(device.options))] if device.provider != CPU.provider else []
+    return [*own, CPU.provider]
 
 
 def _is_small(graph: Graph) -> bool:
@@ -80,6 +90,11 @@ def aligned(array: Array) -> Array:
 def bound(array: Array) -> Any:
     """An OrtValue in the memory of an array."""
     return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+
+
+def placed(array: Array, device: Device) -> Any:
+    """An OrtValue with the array's values in the memory of a device."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array, device.name, 0)
 
 
 def failure(graph: Graph, error: Exception) -> TapelineError:

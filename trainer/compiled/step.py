@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainer.compiled import choices, grouping
-from trainer.compiled.buffers import Buffers
+from trainer.compiled.buffers import Buffers, DeviceBuffers
+from trainer.compiled.device import find
 from trainer.compiled.program import ForwardProgram, TrainingProgram
 from trainer.core.allocation import give_back_freed_memory
 from trainer.core.tensor import Array, Tensor, wrap
@@ -35,6 +36,10 @@ class CompiledStep:
         optimizer: How parameters change.
         clip: The largest norm of all gradients together. Defaults to no limit.
         accumulate: How many batches make one step of the optimizer. Defaults to 1.
+        device: "cpu", or "cuda" with onnxruntime-gpu. Defaults to "cpu".
+
+    Raises:
+        ConfigError: The device cannot be used.
     """
 
     def __init__(
@@ -44,16 +49,19 @@ class CompiledStep:
         optimizer: Optimizer,
         clip: float | None = None,
         accumulate: int = 1,
+        device: str = "cpu",
     ) -> None:
+        self._device = find(device)
         optimizer, clip = accumulated(optimizer, clip, accumulate)
         choices.install()
         self.model, self.loss, self.optimizer = model, loss, optimizer
         parameters = model.tree_children()
         self._state = optimizer.init(parameters)
-        self._small = grouping.small(parameters, optimizer)
+        # Members of a group are views of its vector, which only numpy's memory can have.
+        self._small = [] if self._device.far else grouping.small(parameters, optimizer)
         self._groups = grouping.groups(self._small, optimizer)
         self._step = grouping.grouped_step(loss, optimizer, clip, self._small)
-        self._buffers: Buffers | None = None
+        self._buffers: Buffers | DeviceBuffers | None = None
         self._programs: dict[Any, TrainingProgram] = {}
         self._flexible: dict[Any, TrainingProgram | None] = {}
         self._forwards: dict[Any, ForwardProgram] = {}
@@ -142,7 +150,7 @@ class CompiledStep:
         self._ahead, self._seen = False, {}
         self._present().write({f"{_STATE}{name}": array for name, array in state.items()})
 
-    def _present(self) -> Buffers:
+    def _present(self) -> Buffers | DeviceBuffers:
         """The memory, with what the user has put into the model since the last `sync`."""
         if self._ahead and self._buffers is not None:
             return self._buffers
@@ -150,7 +158,11 @@ class CompiledStep:
         if self._buffers is None:
             state = {f"{_STATE}{n}": t.numpy() for n, t in flat_state(self._state).items()}
             arrays = {n: t.numpy() for n, t in model.items()} | state
-            self._buffers = Buffers(arrays, self._groups)
+            self._buffers = (
+                DeviceBuffers(arrays, self._device)
+                if self._device.far
+                else Buffers(arrays, self._groups)
+            )
         else:
             changed = {n: t.numpy() for n, t in model.items() if t is not self._seen.get(n)}
             self._buffers.write(changed)
