@@ -25,18 +25,19 @@ from tests.serve.process import Server, resident, wait_until
 FACTOR = 10
 
 
-def overload(seconds: float, flags: list[str]) -> dict[str, Any]:
+def overload(seconds: float, api: str, flags: list[str]) -> dict[str, Any]:
     """Run it against a server of its own, with the load generator on the same machine.
 
     Args:
         seconds: How long each of the two rates is kept up.
+        api: "v1" asks in JSON, "v2" in bytes.
         flags: For the server.
     """
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder), *flags) as server:
         write_cnn(Path(folder))
         client = server.client()
         wait_until(lambda: client.is_available("cnn"), "the model is there")
-        target = find(f"http://127.0.0.1:{server.port}/v2/models/cnn")
+        target = find(f"http://127.0.0.1:{server.port}/{api}/models/cnn")
         # Two clients keep it at work without a queue to speak of.
         capacity = uvloop.run(closed_loop(target, 2, seconds / 2)).throughput
         half = uvloop.run(open_loop(target, capacity / 2, seconds))
@@ -69,8 +70,9 @@ def main() -> int:
     """Run it and say whether it holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--api", choices=("v1", "v2"), default="v2", help="JSON or bytes")
     options, flags = parser.parse_known_args()
-    figures = overload(options.seconds, flags)
+    figures = overload(options.seconds, options.api, flags)
     print(json.dumps(figures, indent=2))
     half, ten, memory = figures["half"], figures["ten times"], figures["memory MiB"]
     kept = {
