@@ -14,7 +14,7 @@ import sys
 from benchmarks.memory import peak_above_start
 from benchmarks.training.workloads import WORKLOADS
 
-STEPS, ROUNDS = 20, 1
+STEPS, ROUNDS = 20, 3
 
 
 def peak(engine: str, name: str) -> float:
