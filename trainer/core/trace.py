@@ -94,7 +94,7 @@ def capture(function: Callable[..., Any], *args: Any, dynamic: Axes | None = Non
     sizes_of_runs = [sizes, *({**sizes, s: n + 5} for s, n in sizes.items())]
     if not symbols:
         sizes_of_runs.append(sizes)
-    runs = [_forgotten(call.run(n, axes, seed)) for seed, n in enumerate(sizes_of_runs)]
+    runs = [_hollowed(call.run(n, axes, seed)) for seed, n in enumerate(sizes_of_runs)]
     graph, draws = lower(runs, symbols, axes)
     _prove(graph, call.run({s: n + 7 for s, n in sizes.items()}, axes, len(runs)))
     names = {name: value.name for name, value in zip(runs[0].outputs, graph.outputs, strict=True)}
@@ -172,6 +172,7 @@ class _Call:
             for module in modules:
                 now = module.named_tensors()
                 trace.outputs |= {n: t for n, t in now.items() if t is not stand_ins[n]}
+            _forget_computed(trace)
         finally:
             _running.reset(token)
             for module, tensors in zip(modules, owned, strict=True):
@@ -179,14 +180,18 @@ class _Call:
         return trace
 
 
-def _forgotten(trace: Trace) -> Trace:
-    """The same run with its constants; of all that was given and computed shape and dtype will do."""
+def _forget_computed(trace: Trace) -> None:
+    """Keep the constants; of all that was computed on the way shape and dtype will do."""
     for node in collect(trace):
         node.values = tuple(
             value if parent is None else Spec(value.shape, value.dtype)
             for value, parent in zip(node.values, node.parents, strict=True)
         )
         node.results = tuple(Spec(y.shape, y.dtype) for y in node.results)
+
+
+def _hollowed(trace: Trace) -> Trace:
+    """The same run, of whose inputs and outputs only shape and dtype are left."""
     trace.values = {name: _hollow(array) for name, array in trace.values.items()}
     trace.outputs = {
         name: y if y._node is None else wrap(_hollow(y._data), y._node, y._index)
