@@ -73,7 +73,7 @@ def _hard_sigmoid_vjp(g, y, _x, *, alpha):
 @widened
 def hard_swish(x: T) -> T:
     """Each element times the line x / 6 + 1/2 held between 0 and 1 (Howard et al., 2019)."""
-    y = x / x.dtype.type(6)
+    y = x * x.dtype.type(1 / 6)
     y += x.dtype.type(0.5)
     y = y.clip(x.dtype.type(0), x.dtype.type(1), out=y if y.ndim else None)
     y *= x
@@ -82,7 +82,7 @@ def hard_swish(x: T) -> T:
 
 @vjp("HardSwish")
 def _hard_swish_vjp(g, _y, x):
-    slope = apply("Where", x < 3.0, x / 3.0 + 0.5, 1.0)
+    slope = apply("Where", x < 3.0, x * (1 / 3) + 0.5, 1.0)
     return g * apply("Where", x > -3.0, slope, 0.0)
 
 

@@ -179,6 +179,8 @@ def _slope(x, above, below, rate=1.0):
     """`above` for positive elements, `below` * exp(x * rate) for the others; exp never overflows."""
     negative = apply("Min", x, 0.0)
     falling = apply("Exp", negative if rate == 1 else negative * rate)
+    if above == below:  # exp(0) is 1
+        return falling if above == 1 else falling * above
     return apply("Where", x > 0.0, above, falling if below == 1 else falling * below)
 
 
