@@ -144,6 +144,22 @@ def test_connections_that_break_are_replaced() -> None:
         assert tally.complaint == "the connection broke"
 
 
+def test_a_server_that_hangs_up_at_once_is_no_error_of_ours() -> None:
+    async def main() -> list[Tally]:
+        def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.abort()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        target = Target("127.0.0.1", port, None, "/", REQUEST, "nothing")
+        tallies = [await closed_loop(target, 16, 0.3), await open_loop(target, 50.0, 0.2)]
+        server.close()
+        return tallies
+
+    for tally in uvloop.run(main()):
+        assert tally.failed == tally.asked > 0
+
+
 def test_a_connection_that_was_closed_while_idle_is_no_failure() -> None:
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
