@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from serve.errors import SettingsError
-from serve.servable import Feeds
 from serve.signature import Signature
 
 Array = np.ndarray[Any, Any]
+Feeds = Mapping[str, Array]
 Key = tuple[Any, ...]
 
 

@@ -110,7 +110,7 @@ class Inference:
         batcher = self._batchers.get(servable)
         if batcher is None:
             batcher = self._batchers[servable] = Batcher(
-                self.batching,
+                servable.batching or self.batching,
                 self._budget,
                 self._pool,
                 servable.threads,

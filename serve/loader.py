@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from serve import warmup
 from serve.executions import Executions
@@ -56,6 +57,8 @@ class Loader:
             config.session,
         )
         loaded = time.perf_counter()
+        if config.batching:
+            servable.batching = replace(settings.batching, **config.batching)
         warmup.replay(servable, candidate.path)
         warming = time.perf_counter() - loaded
         servable.loading = Loading(candidate.path, loaded - start, warming)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from serve import textproto
+from serve.batching import Batching
 from serve.errors import SettingsError
 from serve.policy import LATEST, VersionPolicy
 
@@ -27,6 +28,16 @@ CUDA_OPTIONS = (
     "cudnn_conv_algo_search",
     "do_copy_in_default_stream",
 )
+# The names in the file, and those of the fields.
+BATCHING = {
+    "enabled": "enabled",
+    "max_batch_size": "max_batch_size",
+    "batch_delay": "delay",
+    "allowed_batch_sizes": "allowed_sizes",
+    "pad_variable_length_inputs": "pad_lengths",
+    "max_queue": "max_queue",
+    "queue_seconds": "queue_seconds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +57,14 @@ class ModelConfig:
         labels: Names for versions.
         device: What computes it; None leaves it to the server's setting.
         session: ONNX Runtime's options by their names in Triton's backend.
+        batching: Fields of `Batching` in which its queue differs from those of the other models.
     """
 
     policy: VersionPolicy = LATEST
     labels: Mapping[str, Label] = field(default_factory=dict)
     device: Device | None = None
     session: SessionOptions = field(default_factory=dict)
+    batching: Mapping[str, Any] = field(default_factory=dict)
 
 
 DEFAULT = ModelConfig()
@@ -99,7 +112,7 @@ def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
 def _from_toml(table: dict[str, Any]) -> tuple[str, ModelEntry]:
     name, base = _name_and_path(table)
     where = f"model {name}"
-    _known(table, where, "name", "base_path", "versions", "labels", "device", "session")
+    _known(table, where, "name", "base_path", "versions", "labels", "device", "session", "batching")
     labels = {
         label: Label(target)
         if isinstance(target, int)
@@ -120,7 +133,26 @@ def _from_toml(table: dict[str, Any]) -> tuple[str, ModelEntry]:
         if type(session[option]) is not bool:
             raise SettingsError(f"{where}: {option} = {session[option]!r} must be true or false")
     policy = _policy(table.get("versions", {"latest": 1}), where)
-    return name, _entry(base, policy, labels, cast(Device | None, device), session)
+    batching = _batching(table.get("batching", {}), where)
+    return name, _entry(base, policy, labels, cast(Device | None, device), session, batching)
+
+
+def _batching(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    _known(table, f"{where}: batching", *BATCHING)
+    for option in table.keys() & {"max_batch_size", "max_queue"}:
+        _number(table[option], option, at_least=1)
+    for option in table.keys() & {"enabled", "pad_variable_length_inputs"}:
+        if type(table[option]) is not bool:
+            raise SettingsError(f"{where}: {option} = {table[option]!r} must be true or false")
+    for option in table.keys() & {"batch_delay", "queue_seconds"}:
+        if type(table[option]) not in (int, float) or table[option] < 0:
+            raise SettingsError(f"{where}: {option} = {table[option]!r} must be seconds, from 0 on")
+    fields = {BATCHING[option]: value for option, value in table.items()}
+    if sizes := fields.get("allowed_sizes"):
+        fields["allowed_sizes"] = tuple(_number(size, "allowed_batch_sizes", 1) for size in sizes)
+        fields.setdefault("max_batch_size", sizes[-1])
+    Batching(**fields)  # which says what does not fit together
+    return {"enabled": True, **fields} if fields else {}
 
 
 def _policy(versions: Any, where: str) -> VersionPolicy:
@@ -170,7 +202,7 @@ def _from_proto(message: textproto.Message) -> tuple[str, ModelEntry]:
             versions = {"latest": inner.get("num_versions", [1])[-1]}
         else:
             versions = {kind: inner.get("versions", [])}
-    return name, _entry(base, _policy(versions, where), labels, None, {})
+    return name, _entry(base, _policy(versions, where), labels, None, {}, {})
 
 
 def _entry(
@@ -179,10 +211,11 @@ def _entry(
     labels: Mapping[str, Label],
     device: Device | None,
     session: Mapping[str, Any],
+    batching: Mapping[str, Any],
 ) -> ModelEntry:
     labelled = frozenset(label.version for label in labels.values())
     policy = VersionPolicy(policy.latest, policy.specific, labelled)
-    return ModelEntry(base, ModelConfig(policy, labels, device, session))
+    return ModelEntry(base, ModelConfig(policy, labels, device, session, batching))
 
 
 def _name_and_path(fields: Mapping[str, Any]) -> tuple[str, Path]:

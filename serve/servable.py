@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime
 
 from serve import golden
+from serve.batching import Batching
 from serve.errors import InvalidArgument, LoadError, RunFailed, Unavailable
 from serve.executions import Executions, rows_in
 from serve.manifest import Manifest
@@ -87,6 +88,7 @@ class Servable:
         self.threads = threads
         self.seconds = seconds
         self.executions = Executions()
+        self.batching: Batching | None = None
         self.loading: Loading | None = None
         self.example: Feeds | None = None
         self._session = session

@@ -1,11 +1,16 @@
-"""Loading by the settings: recorded requests, devices, session options."""
+"""Loading by the settings: recorded requests, devices, session options, batches."""
 
+import asyncio
+import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime
 import pytest
 
 from serve.errors import LoadError
+from serve.infer import Inference
 from serve.loader import Loader
 from serve.models_config import ModelConfig
 from serve.settings import Settings
@@ -13,7 +18,7 @@ from serve.source import Candidate
 from tests.serve.models import HALF_PLUS_TWO, SLOW, publish
 
 
-def load(folder: Path, config: ModelConfig | None = None, **settings: object):
+def load(folder: Path, config: ModelConfig | None = None, **settings: Any) -> Any:
     loader = Loader(Settings(probe=False, threads=4, **settings))
     return loader(Candidate("m", 1, folder, (), config=config or ModelConfig()))
 
@@ -77,3 +82,27 @@ def test_session_options_reach_the_runtime(tmp_path: Path) -> None:
     assert not given.enable_mem_pattern
     name = "session.use_device_allocator_for_initializers"
     assert given.get_session_config_entry(name) == "1"
+
+
+def test_batches_of_its_own_differ_from_those_of_the_server(tmp_path: Path) -> None:
+    folder = publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    config = ModelConfig(batching={"enabled": True, "max_batch_size": 2})
+    servable = load(folder, config, max_queue=7)
+    assert servable.batching is not None
+    own = servable.batching
+    assert (own.enabled, own.max_batch_size, own.max_queue) == (True, 2, 7)
+    assert load(folder, max_queue=7).batching is None
+    servable.seconds = math.inf  # else it is run inline
+
+    async def main() -> Any:
+        asked = [made.run(servable, {"x": np.full(1, i, np.float32)}) for i in range(4)]
+        return await asyncio.gather(*asked)
+
+    made = Inference(1)  # which joins nothing by itself
+    try:
+        assert [r["y"].tolist() for r in asyncio.run(main())] == [[2], [2.5], [3], [3.5]]
+        queue = made.queue_of(servable)
+        assert queue is not None
+        assert (queue.totals.runs, queue.totals.requests) == (2, 4)
+    finally:
+        made.close()

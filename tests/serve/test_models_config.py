@@ -101,9 +101,32 @@ ENTRY = 'model_config_list {{ config {{ name: "m" base_path: "/m" {} }} }}'
 TABLE = '[[model]]\nname = "m"\nbase_path = "/m"\n'
 
 
+def batching(options: str) -> str:
+    return f'[[model]]\nname = "m"\nbase_path = "/m"\nbatching = {{{options}}}'
+
+
+def test_a_model_has_batches_of_its_own(tmp_path: Path) -> None:
+    options = "allowed_batch_sizes = [2, 4], batch_delay = 0.01, max_queue = 9"
+    config = read(tmp_path, "m.toml", batching(options))["m"].config
+    assert config.batching == {
+        "enabled": True,
+        "max_batch_size": 4,
+        "allowed_sizes": (2, 4),
+        "delay": 0.01,
+        "max_queue": 9,
+    }
+    off = read(tmp_path, "m.toml", batching("enabled = false"))["m"].config
+    assert off.batching == {"enabled": False}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("m.toml", batching("size = 3"), "batching has size; known are enabled, max_batch_size"),
+        ("m.toml", batching("max_batch_size = 0"), "max_batch_size = 0 must be a whole number"),
+        ("m.toml", batching("enabled = 1"), "enabled = 1 must be true or false"),
+        ("m.toml", batching('batch_delay = "1"'), "batch_delay = '1' must be seconds"),
+        ("m.toml", batching("allowed_batch_sizes = [4, 2]"), "must increase and end with"),
         ("m.config", "model_config_list {", "line 1: expected a field's name, found the end"),
         ("m.config", 'a {\n b: "1\n}', "line 2: '\"1"),
         ("m.config", "a\nb", "line 2: expected ':' or '{', found 'b'"),
