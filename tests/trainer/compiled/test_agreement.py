@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+import onnx
 import pytest
 
 import trainer
@@ -18,6 +19,7 @@ from tests.trainer.layers import LAYERS, made
 from trainer import nn, optim
 from trainer.compiled import CompiledStep
 from trainer.core.errors import CaptureError
+from trainer.core.proto import to_model
 from trainer.nn import loss as losses
 from trainer.optim import schedule
 from trainer.optim.base import Optimizer
@@ -186,8 +188,17 @@ def agree(
             apart = np.linalg.norm(same[name] - value)
             assert apart <= rtol * np.linalg.norm(value), (name, apart)
     if isinstance(other, CompiledStep):
+        for program in other._programs.values():
+            check_plain(to_model(program._graph))
         x = np.random.default_rng(6).standard_normal((3, *row)).astype(dtype)
         np.testing.assert_allclose(other.predict(x), eager.predict(x), rtol=rtol, atol=rtol)
+
+
+def check_plain(model: onnx.ModelProto) -> None:
+    """Any runtime can execute it: valid, and of the default domain alone."""
+    onnx.checker.check_model(model, full_check=True)
+    assert {opset.domain for opset in model.opset_import} == {""}
+    assert {node.domain for node in model.graph.node} == {""}
 
 
 def agree_in_float64(example: str, *arguments) -> None:
