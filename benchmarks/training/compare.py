@@ -4,7 +4,8 @@ Each engine has a process of its own; they take turns, and one that waits is sto
 thread of it spins. Ratios are taken within a turn; the table shows their medians.
 
 Run: python benchmarks/training/compare.py [workload ...] [--rounds 9]
-         [--engines torch,torch.compile,jax] [--jax-python PATH] [--plot docs/training.svg]
+         [--engines torch,torch.compile,jax] [--jax-python PATH]
+         [--results FILE] [--plot docs/training.svg]
 
 JAX may live in an environment of its own (jax, optax and numpy), whose python `--jax-python` names.
 """
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("--engines", default="torch", help="of torch, torch.compile, jax")
     parser.add_argument("--jax-python", default=sys.executable, help="the python that has JAX")
     parser.add_argument("--plot", type=Path, help="write the ratios as SVG")
+    parser.add_argument("--results", type=Path, help="JSON to add rows to: measure in pieces")
     options = parser.parse_args()
     names = options.engines.split(",")
     opponents = {n: options.jax_python if n == "jax" else sys.executable for n in names}
@@ -128,14 +130,19 @@ def main() -> None:
     heads = [*(f"{n} ms" for n in ("tapeline", *names)), *(f"{n} / tapeline" for n in names)]
     print(f"\n| workload | {' | '.join(heads)} | floor | aim | losses apart | memory |")
     print("|---" * (len(heads) + 5) + "|")
-    rows = {}
+    kept = options.results is not None and options.results.is_file()
+    rows = json.loads(options.results.read_text()) if kept else {}
     for name in options.workloads or WORKLOADS:
-        row, workload = measure(name, opponents, options.rounds), WORKLOADS[name]
+        rows[name] = measure(name, opponents, options.rounds)
+        if options.results:
+            options.results.write_text(json.dumps(rows))
+    rows = {name: rows[name] for name in WORKLOADS if name in rows}
+    for name, row in rows.items():
+        workload = WORKLOADS[name]
         times = " | ".join(f"{row[head]:.3f}" for head in ("tapeline", *names))
         against = " | ".join(f"{row[f'ratio {opponent}']:.2f}" for opponent in names)
         rest = f"{workload.floor} | {workload.aim} | {row['apart']:.0e} | {row['memory']:.2f}"
-        print(f"| {workload.name} | {times} | {against} | {rest} |", flush=True)
-        rows[name] = row
+        print(f"| {workload.name} | {times} | {against} | {rest} |")
     for label, left_out in (("all rows", ()), ("without the smallest", ("tiny",))):
         means = [
             geometric_mean([row[f"ratio {n}"] for key, row in rows.items() if key not in left_out])

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from trainer import nn, optim
+from trainer.cli import app
 from trainer.compiled import CompiledStep, choices, tuning
 from trainer.core.errors import ConfigError
 from trainer.ops.convolution_gradient import ASKED, MEASURED
@@ -104,3 +106,18 @@ def test_a_damaged_table_is_said_and_kept(table: Path, text: str, reason: str) -
     with pytest.raises(ConfigError):
         choices.write(table, {})
     assert table.read_text() == text
+
+
+def test_the_command_measures_a_recipe(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "_SECONDS", 0.001)
+    digits = str(Path(__file__).parents[3] / "models" / "digits")
+    done = CliRunner().invoke(app, ["tune", digits, "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.output)
+    assert result["table"] == str(table)
+    assert [row["gradient"] for row in result["gradients"]].count("filters") == 2
+    for row in result["gradients"]:
+        assert row["formula"] == min(row["milliseconds"], key=row["milliseconds"].get)
+    told = CliRunner().invoke(app, ["tune", digits])
+    assert "12 to 32 channels, 3x3 on 4x4, by filters: exchanged " in told.output
+    assert f"the fastest are kept in {table}" in told.output

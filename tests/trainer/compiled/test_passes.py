@@ -151,6 +151,42 @@ def test_what_relu_lets_through_is_masked_by_a_cast() -> None:
     assert operators(optimized(lambda x: x > 0.0, X)) == ["Greater"]
 
 
+def test_rows_are_summed_by_a_product() -> None:
+    assert operators(optimized(lambda x: x.sum(axis=0), X)) == ["MatMul"]
+    assert operators(optimized(lambda x: x.sum(axis=0, keepdims=True), X)) == [
+        "Reshape",
+        "MatMul",
+        "Reshape",
+    ]
+    assert operators(optimized(lambda x: x.sum(axis=1), X)) == ["ReduceSum"]
+    assert operators(optimized(lambda x: x.sum(axis=0), X.astype(np.int64))) == ["ReduceSum"]
+    halves = capture(lambda x: x.sum(axis=0), wrap(X.astype(np.float16)))
+    assert "MatMul" not in operators(optimize(halves.graph))
+
+
+def test_what_broadcasts_is_not_expanded() -> None:
+    row = X[:1].copy()
+    graph = optimized(lambda x, row: x - apply("Expand", row, [3, 4]), X, row)
+    assert operators(graph) == ["Sub"]
+    both = optimized(lambda row: apply("Expand", row, [3, 4]) * apply("Expand", row, [3, 4]), row)
+    assert operators(both).count("Expand") == 1
+
+
+def test_the_gradient_of_a_square_is_added_once() -> None:
+    row = X[:1].copy()
+
+    def function(x: Tensor, row: Tensor) -> Tensor:
+        term = row * x
+        return (x + term) + term
+
+    assert operators(optimized(function, X, row)) == ["Mul", "Mul", "Add"]
+    assert operators(optimized(lambda x: (x + x * x) + x * x, X)) == ["Mul", "Add", "Add"]
+
+
+def test_a_sum_is_negated_rather_than_what_is_summed() -> None:
+    assert operators(optimized(lambda x: (-x).sum(axis=1), X)) == ["ReduceSum", "Neg"]
+
+
 def test_random_operators_are_neither_shared_nor_folded() -> None:
     captured = capture(lambda x: x + 1.0, wrap(X))
     [add] = captured.graph.equations
