@@ -30,6 +30,8 @@ class Written(NamedTuple):
 Pattern = Callable[[Facts, Equation], Written | Equation | None]
 PATTERNS: list[Callable[[Graph], Graph]] = []
 
+_FEW = 1024  # elements: operators on fewer cost the same whatever they compute
+
 
 def _pattern(rule: Pattern) -> Callable[[Graph], Graph]:
     """A pass that applies the pattern wherever it fits."""
@@ -265,3 +267,25 @@ def negate_the_sum(facts: Facts, equation: Equation) -> Written | None:
     name = f"{equation.outputs[0]}.positive"
     total = replace(equation, inputs=(negative.inputs[0], equation.inputs[1]), outputs=(name,))
     return Written((total, replace(negative, inputs=(name,), outputs=equation.outputs)))
+
+
+@_pattern
+def power_by_an_integer(facts: Facts, equation: Equation) -> Equation | None:
+    """Pow takes an integer exponent beside a floating-point base: the step's number needs no Cast."""
+    cast = facts.maker(equation.inputs[1], "Cast") if equation.op == "Pow" else None
+    if cast is None or facts.dtype(cast.inputs[0]) != np.int64:
+        return None
+    return replace(equation, inputs=(equation.inputs[0], cast.inputs[0]))
+
+
+@_pattern
+def small_mask_as_sign(facts: Facts, equation: Equation) -> Equation | None:
+    """The mask of a small ReLU is its sign: one operator instead of two Casts, which are faster on many."""
+    as_number = equation.op == "Cast" and facts.dtype(equation.outputs[0]) == np.float32
+    as_bool = facts.maker(equation.inputs[0], "Cast") if as_number else None
+    if as_bool is None or facts.dtype(as_bool.outputs[0]) != np.bool_:
+        return None
+    shape = facts.shape(as_bool.inputs[0])
+    if facts.maker(as_bool.inputs[0], "Relu") is None or shape is None or prod(shape) > _FEW:
+        return None
+    return Equation("Sign", as_bool.inputs, equation.outputs, line=equation.line)

@@ -146,8 +146,12 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_onehot() -> None:
 
 
 def test_what_relu_lets_through_is_masked_by_a_cast() -> None:
-    graph = optimized(lambda x: x.relu() * (x.relu() > 0.0).cast(np.float32), X)
-    assert operators(graph) == ["Relu", "Cast", "Cast", "Mul"]
+    def masked(x: Tensor) -> Tensor:
+        return x.relu() * (x.relu() > 0.0).cast(np.float32)
+
+    large = np.arange(-600, 600, dtype=np.float32)
+    assert operators(optimized(masked, large)) == ["Relu", "Cast", "Cast", "Mul"]
+    assert operators(optimized(masked, X)) == ["Relu", "Sign", "Mul"]
     assert operators(optimized(lambda x: x > 0.0, X)) == ["Greater"]
 
 
@@ -181,6 +185,13 @@ def test_the_gradient_of_a_square_is_added_once() -> None:
 
     assert operators(optimized(function, X, row)) == ["Mul", "Mul", "Add"]
     assert operators(optimized(lambda x: (x + x * x) + x * x, X)) == ["Mul", "Add", "Add"]
+
+
+def test_an_exponent_may_be_an_integer() -> None:
+    def function(n: Tensor) -> Tensor:
+        return apply("Pow", np.float64(0.9), (n + 1).cast(np.float64))
+
+    assert operators(optimized(function, np.array(3))) == ["Add", "Pow"]
 
 
 def test_a_sum_is_negated_rather_than_what_is_summed() -> None:
