@@ -90,9 +90,9 @@ def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis, epsilon):
         rows = _rows(as_dtype(g, dtype), axis, count)
         factor = _rows(spread_to(as_dtype(scale, dtype), row), 0, count)
         column, product = factor.unsqueeze(-1), rows * centered
-        along = (product @ column) * (inverse * inverse / float(count))
-        level = (rows @ column) / float(count)
-        terms.append((rows * factor - level - centered * along) * inverse)
+        along = (product @ column) * (inverse * inverse * inverse / float(count))
+        level = (rows @ column) * (inverse / float(count))
+        terms.append(rows * (inverse * factor) - centered * along - level)
     # The gradient of this gradient comes through the mean and the deviation, too.
     if g_mean is not None:
         terms.append(apply("Expand", _rows(g_mean, axis, 1) / float(count), [count]))
