@@ -16,14 +16,16 @@ RUN apt-get update \
 FROM python AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends locales python3-pip \
+ && apt-get install --yes --no-install-recommends binutils locales python3-pip \
  && localedef --inputfile=en_US --charmap=UTF-8 en_US.UTF-8 \
  && python3 -m venv --without-pip /opt/venv
 COPY requirements/serve.txt /tmp/
+# Two packages bring debugging symbols of 7 and 12 MB, one its C++ sources, one a second page for /docs.
 RUN python3 -m pip --python /opt/venv/bin/python install --require-hashes --no-deps \
     --only-binary :all: --no-cache-dir --no-compile --requirement /tmp/serve.txt \
  && find /opt/venv -type d -name tests -prune -exec rm -r {} + \
- && find /opt/venv -name redoc.standalone.js -delete
+ && find /opt/venv \( -name redoc.standalone.js -o -path '*/simdjson/simdjson.*' \) -delete \
+ && find /opt/venv \( -name 'csimdjson*.so' -o -path '*/uvloop/loop*.so' \) -exec strip --strip-debug {} +
 COPY serve /opt/tapeline/serve
 # Compiled once here, because the server may not write; unchecked, because nothing changes any more.
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv /opt/tapeline
