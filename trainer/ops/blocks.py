@@ -64,6 +64,7 @@ def for_each_block(work: Callable[[slice], None], size: int, block: int = BLOCK)
         for part in parts:
             work(part)
         return
+    # By hand, for the futures of `concurrent.futures` make LayerNormalization 3 to 5% slower.
     failures: list[BaseException] = []
     at_work = [threading.Lock() for _ in range(helpers)]
 
