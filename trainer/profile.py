@@ -6,7 +6,7 @@ import functools
 import linecache
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -257,14 +257,11 @@ class Recording:
             t for s in self._kept for t in s.timings
         ]
         observed = median(seen.seconds for seen in self._kept)
-        draws = median(seen.draws for seen in self._kept)
         step = median(self._outside or [observed])
+        draws = min(median(seen.draws for seen in self._kept), step)
         graph = median(self._watch.seconds or [run.seconds for run in runs] or [0.0])
-        entries = _entries(timings, count)
-        operators = sum(entry.seconds for entry in entries)
-        room = min(graph if runs else step - draws, step - draws)
-        scale = min(1.0, room / operators) if operators else 1.0
-        between = room - operators * scale
+        room = min(graph, step - draws) if runs else step - draws
+        entries, between = fit(_entries(timings, count), room)
         return Profile(
             steps=count,
             step=step,
@@ -273,7 +270,7 @@ class Recording:
             draws=draws,
             python=max(step - draws - graph, 0.0) if runs else between,
             outside=median([s.outside for s in self._kept if s.outside is not None] or [0.0]),
-            entries=tuple(entry._replace(seconds=entry.seconds * scale) for entry in entries),
+            entries=entries,
         )
 
     def _look_from_outside(self) -> None:
@@ -306,6 +303,14 @@ class Recording:
                 self._now.draws += time.perf_counter() - start
 
         return timed
+
+
+def fit(entries: Sequence[Entry], room: float) -> tuple[tuple[Entry, ...], float]:
+    """Entries in proportion to these that together take at most `room` seconds, and what is left of it."""
+    total = sum(entry.seconds for entry in entries)
+    scale = min(1.0, room / total) if total else 1.0
+    scaled = tuple(entry._replace(seconds=entry.seconds * scale) for entry in entries)
+    return scaled, max(room - total * scale, 0.0)  # rounding may leave less than nothing
 
 
 def _entries(timings: Iterable[Timing], steps: int) -> tuple[Entry, ...]:

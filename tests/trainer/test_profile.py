@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import trainer
 from trainer import nn, optim, random, run
@@ -12,7 +14,7 @@ from trainer.compiled import AutoStep, CompiledStep
 from trainer.config import Recipe
 from trainer.core.errors import ConfigError
 from trainer.core.op import REGISTRY
-from trainer.profile import Recording
+from trainer.profile import Entry, Recording, fit
 from trainer.step import EagerStep, Step
 
 RECIPE = """
@@ -117,6 +119,14 @@ def test_what_is_slow_comes_first() -> None:
     first = step.profile().entries[0]
     assert (first.operator, first.layer, first.part, first.calls) == ("Slow", "Slow", "forward", 1)
     assert first.seconds > 0.5 * step.profile().total
+
+
+@given(st.lists(st.floats(0.0, 1.0)), st.floats(0.0, 1.0))
+def test_operators_take_at_most_the_room_they_have(seconds: list[float], room: float) -> None:
+    entries, rest = fit([Entry("Gemm", None, each, 1) for each in seconds], room)
+    assert all(entry.seconds >= 0.0 for entry in entries)
+    assert rest >= 0.0
+    assert sum(entry.seconds for entry in entries) + rest == pytest.approx(room)
 
 
 def test_a_model_that_falls_back_to_eager_is_profiled_all_the_same(caplog) -> None:
