@@ -184,7 +184,10 @@ def to_json(array: np.ndarray[Any, Any]) -> Any:
         return orjson.Fragment(_write_floats(array))
     if array.dtype.kind == "O":
         return array.tolist()
-    return np.ascontiguousarray(array) if array.ndim else array[()]
+    if array.ndim:
+        return np.ascontiguousarray(array)
+    # Of numpy's two names for 64 bits, orjson knows one, and ONNX Runtime uses both.
+    return array[()] if array.dtype.kind == "f" else array.item()
 
 
 def is_base64(value: Any) -> bool:

@@ -154,6 +154,11 @@ def test_non_finite_numbers_are_written_bare_and_the_others_shortest() -> None:
     assert dumps(to_json(np.array(7, np.float32))) == b"7.0"
 
 
+@pytest.mark.parametrize("code", "qQlL")
+def test_scalars_of_both_names_of_64_bits_are_written(code: str) -> None:
+    assert dumps([to_json(row) for row in np.array([7], code)]) == b"[7]"
+
+
 def test_a_spec_accepts_what_its_shape_leaves_free() -> None:
     spec = TensorSpec("x", "tensor(float)", ("batch", None, 4))
     assert spec.accepts((1, 9, 4))
