@@ -1,16 +1,19 @@
-"""TensorFlow Serving's file of batching parameters, a protocol buffer as text."""
+"""TensorFlow Serving's files of batching parameters, protocol buffers as text."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from serve.batching import Batching
 from serve.errors import SettingsError
 from serve.textproto import parse as parse_text
+
+BESIDE_MODEL = "batching_params.pbtxt"
 
 _NUMBERS = {
     "max_batch_size",
@@ -21,12 +24,31 @@ _NUMBERS = {
 _FLAGS = {"pad_variable_length_inputs"}
 # Our threads are one budget for all models, and larger requests are always split.
 _WITHOUT_MEANING = {"num_batch_threads", "thread_pool_name", "enable_large_batch_splitting"}
+COMMON = Batching()
 
 logger = logging.getLogger("serve")
 
 
-def read(path: Path) -> Batching:
+def of_version(folder: Path, common: Batching) -> Batching:
+    """What the file in a version's folder says; without one, its requests are not joined.
+
+    Args:
+        folder: The version's.
+        common: What holds for all models: the bounds of the queue stay, unless the file has some.
+
+    Raises:
+        SettingsError: The file cannot be read or is not such a file.
+    """
+    path = folder / BESIDE_MODEL
+    return read(path, common) if path.exists() else replace(common, enabled=False)
+
+
+def read(path: Path, common: Batching = COMMON) -> Batching:
     """Read the parameters.
+
+    Args:
+        path: The file.
+        common: Has the bounds of the queue that hold where the file has none.
 
     Raises:
         SettingsError: The file cannot be read or is not such a file.
@@ -36,12 +58,12 @@ def read(path: Path) -> Batching:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The batching parameters {path} cannot be read: {error}.") from error
     try:
-        return parse(text)
+        return parse(text, common)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def parse(text: str) -> Batching:
+def parse(text: str, common: Batching = COMMON) -> Batching:
     """Understand the text of such a file.
 
     Example:
@@ -68,14 +90,19 @@ def parse(text: str) -> Batching:
             raise SettingsError(f"There is no field {name!r}; there are: {', '.join(known)}.")
     largest = fields.get("max_batch_size", sizes[-1] if sizes else Batching.max_batch_size)
     batch = fields.get("max_execution_batch_size", largest)
-    batches = fields.get("max_enqueued_batches")
+    queue: dict[str, Any] = {
+        "max_queue": common.max_queue,
+        "queue_seconds": common.queue_seconds,
+    }
+    if batches := fields.get("max_enqueued_batches"):
+        queue = {"max_queue": batches * batch, "queue_seconds": math.inf}
     return Batching(
         enabled=True,
         max_batch_size=batch,
         delay=fields.get("batch_timeout_micros", 0) / 1e6,
         allowed_sizes=tuple(sizes),
         pad_lengths=fields.get("pad_variable_length_inputs", False),
-        **({"max_queue": batches * batch, "queue_seconds": math.inf} if batches else {}),
+        **queue,
     )
 
 

@@ -148,6 +148,13 @@ def serve(
         Path | None,
         typer.Option(help="TensorFlow Serving's file of batching parameters.  [default: none]"),
     ] = None,
+    enable_per_model_batching_parameters: Annotated[
+        bool | None,
+        typer.Option(
+            help="With batching: read batching_params.pbtxt in each version's folder instead; a "
+            "version without it is not batched.  [default: off]"
+        ),
+    ] = None,
     max_queue: Annotated[
         int | None,
         typer.Option(help="Requests of one model that may wait.  [default: 1000]"),

@@ -41,7 +41,6 @@ REASONS = {
     "num-tflite-interpreters-per-pool": _TENSORFLOW,
     "mixed-precision": "the precision is the model's: export it as float16 or int8",
     "enable-serialization-as-tensor-content": _GRPC,
-    "enable-per-model-batching-parameters": "name each model's in the batching parameters file",
 }
 
 

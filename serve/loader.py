@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from serve import warmup
+from serve import batching_parameters, warmup
+from serve.batching import Batching
 from serve.executions import Executions
 from serve.models_config import ModelConfig
 from serve.policy import VersionPolicy
@@ -36,6 +37,7 @@ class Loader:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.batching = settings.batching
         self.probe = (
             Probe(settings.probe_seconds, settings.probe_memory_bytes) if settings.probe else None
         )
@@ -57,13 +59,25 @@ class Loader:
             config.session,
         )
         loaded = time.perf_counter()
-        if config.batching:
-            servable.batching = replace(settings.batching, **config.batching)
+        servable.batching = self._batching(candidate)
         warmup.replay(servable, candidate.path)
         warming = time.perf_counter() - loaded
         servable.loading = Loading(candidate.path, loaded - start, warming)
         servable.executions = Executions()  # from now on they are for clients
         return servable
+
+    def _batching(self, candidate: Candidate) -> Batching | None:
+        """How a version's requests are joined; None where as those of all others.
+
+        The operator's word on a model wins over the file that came with it, as anybody may have
+        written that.
+        """
+        batching, own = self.batching, candidate.config.batching
+        if self.settings.enable_per_model_batching_parameters and batching.enabled:
+            batching = batching_parameters.of_version(candidate.path, batching)
+        elif not own:
+            return None
+        return replace(batching, **own)
 
     def close(self) -> None:
         """End a probe that is at work."""

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     """Whether examples of different lengths are padded so that they can be computed together."""
     batching_parameters_file: Path | None = None
     """TensorFlow Serving's file of batching parameters, in place of the settings above."""
+    enable_per_model_batching_parameters: bool = False
+    """Whether `batching_params.pbtxt` in a version's folder says so instead, where requests are
+    joined at all; a version without that file is not batched."""
     max_queue: PositiveInt = 1000
     """The most requests of one model that wait; more are answered with 429."""
     queue_seconds: PositiveFloat = 0.3
@@ -166,9 +169,7 @@ class Settings(BaseSettings):
     @property
     def batching(self) -> Batching:
         """The bounds of the queue and of the batches of each model."""
-        if self.batching_parameters_file is not None:
-            return batching_parameters.read(self.batching_parameters_file)
-        return Batching(
+        batching = Batching(
             enabled=self.enable_batching,
             max_batch_size=self.max_batch_size,
             delay=self.batch_delay,
@@ -176,6 +177,9 @@ class Settings(BaseSettings):
             max_queue=self.max_queue,
             queue_seconds=self.queue_seconds,
         )
+        if self.batching_parameters_file is not None:
+            return batching_parameters.read(self.batching_parameters_file, batching)
+        return batching
 
     @property
     def thread_budget(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from serve.batching_parameters import parse, read
 from serve.errors import SettingsError
+from serve.settings import Settings
 
 # https://github.com/tensorflow/serving/blob/master/tensorflow_serving/batching/README.md
 DOCUMENTED = """
@@ -57,6 +58,13 @@ def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None
     file.write_text(text)
     with pytest.raises(SettingsError, match=f"batching.txt: .*{message}"):
         read(file)
+
+
+def test_the_bounds_of_the_queue_hold_where_the_file_has_none(tmp_path: Path) -> None:
+    file = tmp_path / "batching.txt"
+    file.write_text("max_batch_size { value: 8 }")
+    batching = Settings(batching_parameters_file=file, max_queue=7, batch_delay=9.0).batching
+    assert (batching.max_batch_size, batching.max_queue, batching.delay) == (8, 7, 0.0)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

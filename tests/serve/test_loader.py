@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from serve.errors import LoadError
+from serve.errors import LoadError, SettingsError
 from serve.infer import Inference
 from serve.loader import Loader
 from serve.models_config import ModelConfig
@@ -82,6 +82,40 @@ def test_session_options_reach_the_runtime(tmp_path: Path) -> None:
     assert not given.enable_mem_pattern
     name = "session.use_device_allocator_for_initializers"
     assert given.get_session_config_entry(name) == "1"
+
+
+@pytest.mark.parametrize(
+    ("file", "settings", "expected"),
+    [
+        # as TensorFlow Serving has it: the file instead of all that is said in common,
+        ("max_batch_size { value: 8 }", {"batch_delay": 9.0}, (True, 8, 0.0, 7)),
+        ("max_enqueued_batches { value: 3 }", {"max_batch_size": 9}, (True, 32, 0.0, 96)),
+        # no batches for a model without one,
+        (None, {}, (False, 32, 0.0, 7)),
+        # and no meaning of the flag where there are no batches at all.
+        ("max_batch_size { value: 8 }", {"enable_batching": False}, None),
+    ],
+)
+def test_the_batching_parameters_beside_a_model(
+    file: str | None, settings: dict[str, Any], expected: object, tmp_path: Path
+) -> None:
+    folder = publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    if file is not None:
+        (folder / "batching_params.pbtxt").write_text(file)
+    flags = {"enable_batching": True, "enable_per_model_batching_parameters": True, "max_queue": 7}
+    own = load(folder, **flags | settings).batching
+    assert expected == (own and (own.enabled, own.max_batch_size, own.delay, own.max_queue))
+    configured = ModelConfig(batching={"enabled": True, "max_batch_size": 5})
+    assert load(folder, configured, **flags | settings).batching.max_batch_size == 5
+    without = {"enable_per_model_batching_parameters": False}
+    assert load(folder, **flags | settings | without).batching is None
+
+
+def test_wrong_batching_parameters_beside_a_model_are_its_failure(tmp_path: Path) -> None:
+    folder = publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    (folder / "batching_params.pbtxt").write_text("max_batch_sise { value: 8 }")
+    with pytest.raises(SettingsError, match=r"1/batching_params.pbtxt: There is no field 'max_ba"):
+        load(folder, enable_batching=True, enable_per_model_batching_parameters=True)
 
 
 def test_batches_of_its_own_differ_from_those_of_the_server(tmp_path: Path) -> None:
