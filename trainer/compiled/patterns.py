@@ -167,6 +167,65 @@ def scatter_into_the_difference(facts: Facts, equation: Equation) -> Written | N
     return Written((negative, added))
 
 
+def _scaled(facts: Facts, name: str) -> tuple[str, float] | None:
+    """What a value is a multiple of, and the constant number that it is multiplied by."""
+    product = facts.maker(name, "Mul")
+    factor = None if product is None else facts.constant(product.inputs[1])
+    if product is None or factor is None or not factor.size or not (factor == factor.flat[0]).all():
+        return None
+    source = product.inputs[0]
+    shape = facts.shape(source)
+    same = shape is not None and shape == np.broadcast_shapes(shape, factor.shape)
+    return (source, float(factor.flat[0])) if same or not factor.ndim else None
+
+
+@_pattern
+def scale_after_scattering(facts: Facts, equation: Equation) -> Written | None:
+    """Where constants u are added to parts of x c, u / c are added to x and all is multiplied by c."""
+    if equation.op != "ScatterElements" or equation.attrs.get("reduction") != "add":
+        return None
+    data, indices, updates = equation.inputs
+    scaled, added = _scaled(facts, data), facts.constant(updates)
+    if scaled is None or added is None or not scaled[1] or facts.readers[data] > 1:
+        return None
+    name, (source, factor) = equation.outputs[0], scaled
+    unscaled, number, share = f"{name}.unscaled", f"{name}.factor", f"{name}.share"
+    factors = {number: np.array(factor, added.dtype)}
+    return Written(
+        (
+            replace(equation, inputs=(source, indices, share), outputs=(unscaled,)),
+            Equation("Mul", (unscaled, number), (name,), line=equation.line),
+        ),
+        {share: added / factors[number], **factors},
+    )
+
+
+@_pattern
+def scale_inside_product(facts: Facts, equation: Equation) -> Written | None:
+    """A product with x c is one with x: c becomes Gemm's alpha, or goes into a constant matrix."""
+    if equation.op not in ("Gemm", "MatMul"):
+        return None
+    for place, other in ((0, 1), (1, 0)):
+        scaled, fixed = (
+            _scaled(facts, equation.inputs[place]),
+            facts.constant(equation.inputs[other]),
+        )
+        if scaled is None:
+            continue
+        source, factor = scaled
+        inputs = list(equation.inputs)
+        inputs[place] = source
+        if equation.op == "Gemm" and factor == float(np.float32(factor)):  # as attributes are
+            alpha = equation.attrs.get("alpha", 1.0) * factor
+            attrs = {**equation.attrs, "alpha": alpha}
+            return Written((replace(equation, inputs=tuple(inputs), attrs=attrs),))
+        if equation.op == "MatMul" and fixed is not None:
+            inputs[other] = f"{equation.outputs[0]}.scaled"
+            matrix = (fixed * factor).astype(fixed.dtype)
+            return Written((replace(equation, inputs=tuple(inputs)),), {inputs[other]: matrix})
+    return None
+
+
 @_pattern
 def positive_part_as_mask(facts: Facts, equation: Equation) -> Equation | None:
     """relu(x) > 0 is a cast to bool, which takes ONNX Runtime half the time of a comparison.

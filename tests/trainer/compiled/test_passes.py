@@ -137,12 +137,41 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_onehot() -> None:
     assert [op for op in operators(graph) if op != "Unsqueeze"] == [
         "LogSoftmax",
         "Exp",
-        "Mul",
         "ScatterElements",
+        "Mul",
     ]
     softmax = np.exp(X) / np.exp(X).sum(1, keepdims=True)
     (found,) = interpret(graph, [X, y])
     np.testing.assert_allclose(found.numpy(), (softmax - np.eye(4)[y]) / 3, rtol=1e-5, atol=1e-7)
+
+
+def test_products_take_over_what_one_side_is_multiplied_by() -> None:
+    y, ones = X.T.copy(), np.ones((2, 3), np.float32)
+
+    def function(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        scaled = x * 0.3
+        return scaled.T @ scaled, apply("Gemm", y, scaled, alpha=0.5), ones @ scaled
+
+    graph = optimized(function, X, y)
+    assert operators(graph) == ["Gemm", "Gemm", "MatMul"]
+    assert sorted(e.attrs["alpha"] for e in graph.equations[:2]) == pytest.approx([0.09, 0.15])
+    column = np.array([[0.5], [1.0], [2.0]], np.float32)
+    assert "Mul" in operators(optimized(lambda x: (x * column).T @ x, X))
+    # An attribute has the precision of float32.
+    doubles = X.astype(np.float64)
+    assert "Mul" in operators(optimized(lambda x: (x * 0.3).T @ x, doubles))
+    assert operators(optimized(lambda x: (x * 0.25).T @ x, doubles)) == ["Gemm"]
+
+
+def test_a_multiple_is_taken_after_scattering() -> None:
+    places, parts = np.array([[1], [0], [2]]), np.full((3, 1), -0.5, np.float32)
+
+    def added(x: Tensor, y: Tensor) -> Tensor:
+        sums = apply("ScatterElements", x * 0.25, places, parts, axis=1, reduction="add")
+        return sums @ y.T
+
+    graph = optimized(added, X, X)
+    assert operators(graph) == ["ScatterElements", "Gemm"]
 
 
 def test_what_relu_lets_through_is_masked_by_a_cast() -> None:
