@@ -8,6 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from exporter.errors import ExportError
+from trainer.core.hint import did_you_mean
 
 
 def find(path: str | Path) -> Path:
@@ -23,9 +24,11 @@ def find(path: str | Path) -> Path:
     for file in (given / "model.onnx", *newest):
         if file.is_file():
             return file
+    siblings = given.parent.iterdir() if given.parent.is_dir() else ()
+    hint = did_you_mean(str(given), map(str, siblings))
     raise ExportError(
-        f"There is no model at {given}. Give an .onnx file, a version (models/name/1) or a model folder "
-        "with published versions (models/name)."
+        f"There is no model at {given}.{hint} Give an .onnx file, a version (models/name/1) or a "
+        "model folder with published versions (models/name)."
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from serve.batching import Batching
 from serve.errors import SettingsError
+from serve.hint import did_you_mean
 from serve.textproto import parse as parse_text
 
 BESIDE_MODEL = "batching_params.pbtxt"
@@ -87,7 +88,8 @@ def parse(text: str, common: Batching = COMMON) -> Batching:
             logger.info("batching parameter %s has no meaning here", name)
         else:
             known = sorted({*_NUMBERS, *_FLAGS, *_WITHOUT_MEANING, "allowed_batch_sizes"})
-            raise SettingsError(f"There is no field {name!r}; there are: {', '.join(known)}.")
+            hint = did_you_mean(name, known)
+            raise SettingsError(f"There is no field {name!r}; there are: {', '.join(known)}.{hint}")
     largest = fields.get("max_batch_size", sizes[-1] if sizes else Batching.max_batch_size)
     batch = fields.get("max_execution_batch_size", largest)
     queue: dict[str, Any] = {

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from serve.foreign_flags import reason_against
+from serve.hint import complaint
 
 PLAIN: dict[str, Any] = {
     "add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None,
@@ -32,7 +33,11 @@ class ServeCommand(TyperCommand):
         for argument in args:
             if reason := reason_against(argument):
                 ctx.fail(reason)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = complaint(error.message)
+            raise
 
 
 @app.command(cls=ServeCommand, context_settings=UNDERSCORES)

@@ -14,6 +14,7 @@ from serve.batching import Batching
 from serve.budget import ThreadBudget
 from serve.errors import InvalidArgument, TooManyRequests
 from serve.executions import rows_in
+from serve.hint import did_you_mean
 from serve.servable import QUICK, Feeds, Servable
 from serve.signature import Signature
 from serve.tensors import describe
@@ -130,7 +131,10 @@ def check(feeds: Feeds, signature: Signature) -> None:
     for name, array in feeds.items():
         spec = specs.get(name)
         if spec is None:
-            raise InvalidArgument(f"There is no input {name!r}; inputs are: {', '.join(specs)}.")
+            hint = did_you_mean(name, specs)
+            raise InvalidArgument(
+                f"There is no input {name!r}; inputs are: {', '.join(specs)}.{hint}"
+            )
         if spec.element is None or array.dtype != spec.element.dtype:
             raise InvalidArgument(f"Input {name!r} is {spec.type}, given is {array.dtype}.")
         if not spec.accepts(array.shape):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import threading
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from serve.errors import LoadError, NotFound, ServeError, Unavailable
+from serve.hint import did_you_mean
 from serve.models_config import ModelConfig
 from serve.policy import Load, State, Unload, VersionState, next_action
 from serve.servable import Servable
@@ -357,8 +357,8 @@ class Manager:
 
     def _suggest(self, model: str) -> str:
         """The name that was meant, perhaps, to end a sentence with; nothing where none is near."""
-        near = difflib.get_close_matches(model, self.models(), n=1)
-        return f". Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(model, self.models())
+        return f".{hint}" if hint else ""
 
     def _why_not(self, model: str, version: int | None) -> str:
         """A version that cannot be had, in TensorFlow Serving's words, and the reason."""

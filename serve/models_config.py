@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 from serve import textproto
 from serve.batching import Batching
 from serve.errors import SettingsError
+from serve.hint import did_you_mean
 from serve.policy import LATEST, VersionPolicy
 
 Device = Literal["cpu", "cuda"]
@@ -97,7 +98,8 @@ def read(path: Path) -> dict[str, ModelEntry]:
         if len(models) < len(entries):
             raise SettingsError("two models have one name")
     except (SettingsError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise SettingsError(f"The model configuration {path} is wrong: {error}.") from error
+        end = "" if str(error).endswith("?") else "."
+        raise SettingsError(f"The model configuration {path} is wrong: {error}{end}") from error
     return models
 
 
@@ -227,7 +229,9 @@ def _name_and_path(fields: Mapping[str, Any]) -> tuple[str, Path]:
 
 def _known(fields: Mapping[str, Any], where: str, *names: str) -> None:
     if unknown := sorted(fields.keys() - set(names)):
-        raise SettingsError(f"{where} has {', '.join(unknown)}; known are {', '.join(names)}")
+        problem = f"{where} has {', '.join(unknown)}; known are {', '.join(names)}"
+        hint = did_you_mean(unknown[0], names)
+        raise SettingsError(f"{problem}.{hint}" if hint else problem)
 
 
 def _number(value: Any, name: str, at_least: int = 0) -> int:

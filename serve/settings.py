@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import (
     AliasChoices,
@@ -26,6 +26,7 @@ from serve import batching_parameters
 from serve.batching import Batching
 from serve.cores import available_cores
 from serve.errors import SettingsError
+from serve.hint import did_you_mean
 
 ENVIRONMENT_PREFIX = "TAPELINE_"
 
@@ -191,7 +192,10 @@ def _sentence(error: Any) -> str:
     """One complaint of pydantic's, with the name of the setting and what was given."""
     name = ".".join(map(str, error["loc"])).removeprefix(ENVIRONMENT_PREFIX).lower()
     if error["type"] == "extra_forbidden":
-        return (
-            f"There is no setting {name!r}; there are: {', '.join(sorted(Settings.model_fields))}."
-        )
-    return f"Setting {name} = {error['input']!r}: {error['msg'].lower()}."
+        known = sorted(Settings.model_fields)
+        hint = did_you_mean(name, known)
+        return f"There is no setting {name!r}.{hint} There are: {', '.join(known)}."
+    choice = error["type"] == "literal_error"
+    choices = get_args(Settings.model_fields[name].annotation) if choice else ()
+    hint = did_you_mean(str(error["input"]), choices)
+    return f"Setting {name} = {error['input']!r}: {error['msg'].lower()}.{hint}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from serve.errors import InvalidArgument
+from serve.hint import did_you_mean
 from serve.models_config import Label
 from serve.version import Version
 
@@ -75,10 +76,11 @@ class Traffic:
         Raises:
             InvalidArgument: The model has no such label.
         """
-        try:
-            return self._labels[model][label].version
-        except KeyError:
-            raise InvalidArgument(f"Unrecognized servable version label: {label}") from None
+        labels = self._labels.get(model, {})
+        if label in labels:
+            return labels[label].version
+        problem, hint = f"Unrecognized servable version label: {label}", did_you_mean(label, labels)
+        raise InvalidArgument(f"{problem}.{hint}" if hint else problem)
 
     def find(self, model: str, number: int | None) -> Version | None:
         """The version that answers a request; None where there is none.

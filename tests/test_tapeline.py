@@ -234,7 +234,9 @@ def test_a_full_disk_while_training(run: Command) -> None:
 
 def test_a_missing_file_to_verify_or_inspect(run: Command) -> None:
     for verb in ("verify", "inspect"):
-        check_sentence(run(verb, "nothing.onnx"), "There is no model at nothing.onnx")
+        check_sentence(run(verb, "nothing.onnx"), "There is no model at nothing.onnx. Give")
+        Path("flowers").mkdir(exist_ok=True)
+        check_sentence(run(verb, "flower"), "model at flower. Did you mean 'flowers'? Give")
 
 
 def test_a_file_that_was_changed_after_publication(run: Command) -> None:
@@ -262,6 +264,14 @@ def test_a_port_in_use(run: Command) -> None:
         (["train", "--epoch", "3", "flowers"], "--epochs"),
         (["train"], "recipe"),
         (["train", "flowers", "--engine", "gpu"], "eager"),
+        (
+            ["train", "flowers", "--engine", "onx"],
+            "'--engine': 'onx' is not one of 'auto', 'eager', 'onnx'. Did you mean 'onnx'?",
+        ),
+        (
+            ["serve", "--golden", "of"],
+            "'of' is not one of 'refuse', 'warn', 'off'. Did you mean off?",
+        ),
         (["train", "flowers", "--device", "gpu"], "cuda"),
         (["serve", "--prot", "1"], "--port"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from trainer.optim.schedule import Schedule
 from trainer.step import Loss
 
 FORMAT = 1
+_NO_LAYERS = {"Module", "Parameter"}  # what layers are made of
 
 
 class _Section(BaseModel):
@@ -128,7 +130,7 @@ class Recipe(_Section):
         if self.model.layers is not None:
             return nn.Sequential(*[build_layer(entry) for entry in self.model.layers])
         assert self.model.definition is not None
-        return _defined(self.folder, self.model.definition)(**self.model.arguments)
+        return _called(_defined(self.folder, self.model.definition), self.model.arguments)
 
     def loss(self) -> Loss:
         """The loss function."""
@@ -176,7 +178,7 @@ def build_layer(entry: Any) -> Module:
         >>> build_layer({"Linear": [4, 10]})
         Linear(4, 10)
     """
-    layers = {name: getattr(nn, name) for name in nn.__all__ if name[0].isupper()}
+    layers = {n: getattr(nn, n) for n in nn.__all__ if n[0].isupper() and n not in _NO_LAYERS}
     if isinstance(entry, str):
         return _called(_chosen("layer", entry, layers), {})
     if not isinstance(entry, dict) or not entry:
@@ -197,11 +199,14 @@ def _chosen(kind: str, name: Any, known: dict[str, Any]) -> Any:
 
 def _called(function: Callable[..., Any], keywords: dict[str, Any], *positional: Any) -> Any:
     """Call with a sentence instead of a traceback where the arguments do not fit."""
-    takes = ", ".join(p for p in inspect.signature(function).parameters if p != "model")
+    names = [p for p in inspect.signature(function).parameters if p != "model"]
+    takes = ", ".join(names) or "nothing"
     try:
         inspect.signature(function).bind(*positional, **keywords)
     except TypeError as error:
-        raise ConfigError(f"{function.__name__}: {error}. It takes: {takes}.") from error
+        unknown = next((keyword for keyword in keywords if keyword not in names), "")
+        hint = did_you_mean(unknown, names)
+        raise ConfigError(f"{function.__name__}: {error}.{hint} It takes: {takes}.") from error
     try:
         return function(*positional, **keywords)
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -216,8 +221,9 @@ def _defined(folder: Path, definition: str) -> Callable[..., Module]:
     file, _, name = definition.partition(":")
     path = folder / file
     if not name or not path.is_file():
+        hint = did_you_mean(file, (other.name for other in folder.glob("*.py")))
         raise ConfigError(
-            f"[model] definition = {definition!r}: write `file.py:Class`, beside the recipe."
+            f"[model] definition = {definition!r}: write `file.py:Class`, beside the recipe.{hint}"
         )
     spec = importlib.util.spec_from_file_location(f"_tapeline_recipe_{folder.name}", path)
     assert spec is not None
@@ -229,7 +235,8 @@ def _defined(folder: Path, definition: str) -> Callable[..., Module]:
         raise
     except Exception as error:
         raise ConfigError(f"{path} cannot be loaded: {type(error).__name__}: {error}.") from error
-    return _chosen(f"class in {file}", name, vars(module))
+    classes = {n: c for n, c in vars(module).items() if callable(c) and not n.startswith("_")}
+    return _chosen(f"class in {file}", name, classes)
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -245,4 +252,6 @@ def _first_problem(error: ValidationError) -> str:
         return f"{where} is not known.{hint} Valid here: {', '.join(known)}."
     if problem["type"] == "missing":
         return f"{where} is missing."
-    return f"{where} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+    choices = re.findall("'(.*?)'", problem["msg"]) if problem["type"] == "literal_error" else ()
+    hint = did_you_mean(str(problem["input"]), choices)
+    return f"{where} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}.{hint}"

@@ -20,6 +20,7 @@ from trainer.compiled import AutoStep, CompiledStep, choices
 from trainer.config import Recipe
 from trainer.core.dtypes import describe
 from trainer.core.errors import CheckpointError, ConfigError
+from trainer.core.hint import did_you_mean
 from trainer.core.mode import no_grad
 from trainer.core.tensor import wrap
 from trainer.data import Dataset, Loader
@@ -153,7 +154,8 @@ def train(
 def _where(engine: str, device: str, profile: bool) -> tuple[str, dict[str, str]]:
     """The engine, and what it is told about a device that is not the processor."""
     if engine not in ENGINES:
-        raise ConfigError(f"There is no engine {engine!r}. There are: {', '.join(ENGINES)}.")
+        hint = did_you_mean(engine, ENGINES)
+        raise ConfigError(f"There is no engine {engine!r}.{hint} There are: {', '.join(ENGINES)}.")
     if device == "cpu":
         return engine, {}
     if engine == "eager":

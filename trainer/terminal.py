@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import traceback
@@ -12,13 +13,33 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from trainer.core.errors import TapelineError
+from trainer.core.hint import did_you_mean
 
 DEBUG = "--debug"
 _DEFECT = f"This is a defect of tapeline; {DEBUG} shows where."
 
+_CHOICE = re.compile(r"'(?P<given>.*)' is not one of (?P<known>'.*')\.")
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+
+
+class Commands(TyperGroup):
+    """The verbs of a command line, whose complaints about an option's value are plain sentences."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the verb that is named."""
+        try:
+            return super().invoke(context)
+        except typer.BadParameter as error:
+            # Typer leaves the words of its validator before them.
+            error.message = error.message.removeprefix("Value error, ")
+            if choice := _CHOICE.fullmatch(error.message):
+                known = re.findall("'(.*?)'", choice["known"])
+                error.message += did_you_mean(choice["given"], known)
+            raise
 
 
 def command_line(purpose: str) -> typer.Typer:
@@ -28,6 +49,7 @@ def command_line(purpose: str) -> typer.Typer:
         purpose: What it is for, in a sentence.
     """
     app = typer.Typer(
+        cls=Commands,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

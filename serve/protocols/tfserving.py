@@ -222,7 +222,10 @@ def _check_signature_name(request: Mapping[str, Any]) -> None:
     if type(name) is not str:
         raise InvalidArgument("'signature_name' key must be a string value.")
     if name and name != _SIGNATURE:
-        raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
+        raise InvalidArgument(
+            f'Serving signature name: "{name}" not found in signature def. '
+            f'The one of a model here is "{_SIGNATURE}".'
+        )
 
 
 def _write_spec(spec: TensorSpec) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from serve import octets
 from serve.errors import InvalidArgument, Unimplemented
+from serve.hint import did_you_mean
 from serve.protocols import binary, files
 from serve.protocols.sequences import to_tensors
 from serve.signature import Signature
@@ -75,6 +76,7 @@ def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signatur
         if spec is None:
             raise InvalidArgument(
                 f"There is no input {name!r}; inputs are: {', '.join(signature.input)}."
+                + did_you_mean(name, signature.input)
             )
         if name in feeds:
             raise InvalidArgument(f"Input {name!r} is given twice.")
@@ -139,6 +141,7 @@ def read_wanted(request: Mapping[str, Any], signature: Signature) -> list[Wanted
         if type(name) is not str or name not in signature.output:
             raise InvalidArgument(
                 f"There is no output {name!r}; outputs are: {', '.join(signature.output)}."
+                + did_you_mean(str(name), signature.output)
             )
         classes = parameter(output, "classification", int, 0)
         if classes < 0:

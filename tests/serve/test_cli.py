@@ -91,6 +91,14 @@ def test_wrong_values_are_wrong_usage(arguments: list[str]) -> None:
     assert "Traceback" not in errors
 
 
+def test_a_wrong_choice_is_told_the_nearest_in_plain_words() -> None:
+    last = " ".join(run("--golden", "refus")[2].split("Error: ")[-1].split())
+    assert last == (
+        "Invalid value for '--golden': 'refus' is not one of 'refuse', 'warn', 'off'. "
+        "Did you mean refuse?"
+    )
+
+
 def test_flags_of_tensorflow_serving_without_a_meaning_are_told_why() -> None:
     code, _, errors = run("--rest_api_port=0", "--grpc_max_threads=4")
     assert code == 2

@@ -32,6 +32,7 @@ FOREVER = {"rounds": np.array(2**40)}
     [
         ({}, "Missing inputs: x"),
         ({"x": X, "z": X}, "no input 'z'; inputs are: x, bias"),
+        ({"x": X, "bais": X}, "no input 'bais'; inputs are: x, bias. Did you mean bias"),
         ({"x": X.astype(np.float64)}, r"'x' is tensor\(float\), given is float64"),
         ({"x": X[0]}, r"'x' has shape \[batch, 3\], given is \[3\]"),
         ({"x": X[:, :2]}, r"'x' has shape \[batch, 3\], given is \[2, 2\]"),

@@ -286,8 +286,10 @@ def test_labels_work_from_the_start_and_keep_their_versions(tmp_path: Path) -> N
         assert handle.version == 1
     with pytest.raises(Unavailable, match=r"Label next is not available now\. .*Specific\(m, 4\)"):
         manager.handle("m", label="next")
-    with pytest.raises(InvalidArgument, match="Unrecognized servable version label: beta"):
+    with pytest.raises(InvalidArgument, match=r"Unrecognized servable version label: beta$"):
         manager.handle("m", label="beta")
+    with pytest.raises(InvalidArgument, match=r"label: stabel\. Did you mean stable\?"):
+        manager.handle("m", label="stabel")
 
 
 def test_a_label_takes_its_share_of_the_traffic(tmp_path: Path) -> None:

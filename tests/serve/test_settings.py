@@ -58,7 +58,8 @@ def test_an_empty_variable_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) 
         ({"port": 70000}, "port = 70000"),
         ({"poll_interval": 0}, "poll_interval"),
         ({"golden": "maybe"}, "'refuse', 'warn' or 'off'"),
-        ({"prot": 1}, "no setting 'prot'; there are: .*port"),
+        ({"golden": "refus"}, r"golden = 'refus': .*\. Did you mean refuse\?$"),
+        ({"prot": 1}, r"no setting 'prot'\. Did you mean port\? There are: .*port"),
         ({"config": "/no/such.toml"}, "no settings file /no/such.toml"),
     ],
 )

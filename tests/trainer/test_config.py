@@ -81,7 +81,14 @@ def test_an_architecture_of_ones_own(tmp_path) -> None:
     model = recipe(tmp_path, GOOD.replace(layers, line)).module()
     assert model(Tensor(np.zeros((1, 4), np.float32))).shape == (1, 3)
     wrong = recipe(tmp_path, GOOD.replace(layers, line.replace(":Net", ":Nett")))
-    with pytest.raises(ConfigError, match=r"no class in model\.py 'Nett'.*Did you mean 'Net'"):
+    match = r"no class in model\.py 'Nett'. Did you mean 'Net'\? There are: Net\.$"
+    with pytest.raises(ConfigError, match=match):
+        wrong.module()
+    wrong = recipe(tmp_path, GOOD.replace(layers, line.replace("model.py", "modle.py")))
+    with pytest.raises(ConfigError, match=r"beside the recipe\. Did you mean 'model\.py'\?"):
+        wrong.module()
+    wrong = recipe(tmp_path, GOOD.replace(layers, line.replace("width", "widht")))
+    with pytest.raises(ConfigError, match=r"Did you mean 'width'\? It takes: width\."):
         wrong.module()
 
 
@@ -94,6 +101,7 @@ def test_an_architecture_of_ones_own(tmp_path) -> None:
         ("epochs = 3", "epochs = 0", r"train\.epochs = 0: .*greater than or equal to 1"),
         ("[train]", "[trian]", "trian is not known. Did you mean 'train'"),
         ('loss = "cross_entropy"', 'loss = "cross"', "train.loss = 'cross'"),
+        ('"cross_entropy"', '"cross_entrpy"', r"'\. Did you mean 'cross_entropy'\?$"),
         ("format = 1", "format = 7", "format 7; this version reads up to 1"),
         ("format = 1", "format = ", "is not valid TOML"),
     ],
@@ -107,9 +115,18 @@ def test_a_wrong_key_names_the_nearest(tmp_path, old, new, message) -> None:
     ("old", "new", "message"),
     [
         ('"ReLU"', '"Relu"', "no layer 'Relu'. Did you mean 'ReLU'"),
-        ("bias = false", "bais = false", "Linear: .*bais.*It takes: in_features"),
+        (
+            "bias = false",
+            "bais = false",
+            "Linear: .*bais.*Did you mean 'bias'.*It takes: in_features",
+        ),
+        ('"ReLU"', '"Module"', "no layer 'Module'"),
         ('name = "SGD"', 'name = "Sgd"', "no optimizer 'Sgd'. Did you mean 'SGD'"),
-        ("momentum = 0.9", "momentun = 0.9", "SGD: .*momentun.*It takes: lr, momentum"),
+        (
+            "momentum = 0.9",
+            "momentun = 0.9",
+            "SGD: .*momentun.*Did you mean 'momentum'.*It takes: lr,",
+        ),
         ('"cosine"', '"cosinus"', "no schedule 'cosinus'. Did you mean 'cosine'"),
         ('["accuracy"]', '["acuracy"]', "no metric 'acuracy'. Did you mean 'accuracy'"),
         ('source = "iris"', 'source = "iriss"', "iris"),

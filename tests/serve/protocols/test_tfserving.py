@@ -132,7 +132,7 @@ def test_numbers_are_those_of_the_type_not_of_the_text(client: Client) -> None:
         ({"instances": [1], "signature_name": 3}, "'signature_name' key must be a string value."),
         (
             {"instances": [1], "signature_name": "x"},
-            'Serving signature name: "x" not found in signature def',
+            'name: "x" not found in signature def. The one of a model here is "serving_default".',
         ),
         (
             {"instances": ["abc"]},
