@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from trainer.core.errors import CheckpointError
+from trainer.core.hint import listing
 from trainer.core.mode import no_grad
 from trainer.core.tape import value_and_grad
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.tree import named_leaves
 from trainer.nn.module import Module, as_parameter
-from trainer.optim.accumulation import accumulated
+from trainer.optim.accumulation import accumulated, carried_over
 from trainer.optim.base import Optimizer
 from trainer.optim.clipping import clip_by_global_norm
 
@@ -137,7 +138,8 @@ class EagerStep:
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Continue from such a state."""
-        self._state = filled_state(self._state, state)
+        given = carried_over(state, flat_state(self._state), self.optimizer)
+        self._state = filled_state(self._state, given)
 
 
 def flat_state(state: Any) -> dict[str, Tensor]:
@@ -152,13 +154,21 @@ def filled_state(form: Any, arrays: Mapping[str, Array]) -> Any:
         CheckpointError: Names or shapes differ: the checkpoint is of another model or optimizer.
     """
     expected = flat_state(form)
-    wrong = sorted(expected.keys() ^ arrays.keys()) + [
-        name for name, t in expected.items() if name in arrays and arrays[name].shape != t.shape
-    ]
-    if wrong:
+    differences = {
+        "lacks": expected.keys() - arrays.keys(),
+        "has besides": arrays.keys() - expected.keys(),
+        "has in another shape": {
+            name
+            for name in expected.keys() & arrays.keys()
+            if arrays[name].shape != expected[name].shape
+        },
+    }
+    if found := [
+        f"{what} {listing(sorted(names))}" for what, names in differences.items() if names
+    ]:
         raise CheckpointError(
-            f"The optimizer's state does not fit: {', '.join(wrong[:5])} differ. Was it saved with "
-            "another optimizer or another model?"
+            f"The optimizer's state does not fit: the checkpoint {'; it '.join(found)}. Was it saved "
+            "with another optimizer or another model, or with another `accumulate`?"
         )
     return {
         key: Tensor(arrays[key])

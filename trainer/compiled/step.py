@@ -15,7 +15,7 @@ from trainer.core.allocation import give_back_freed_memory
 from trainer.core.tensor import Array, Tensor, wrap
 from trainer.core.trace import capture
 from trainer.nn.module import Module, as_parameter
-from trainer.optim.accumulation import accumulated
+from trainer.optim.accumulation import accumulated, carried_over
 from trainer.optim.base import Optimizer
 from trainer.step import Loss, filled_state, flat_state
 
@@ -146,9 +146,10 @@ class CompiledStep:
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Continue from such a state and from the model's present parameters."""
-        self._state = filled_state(self._state, state)
+        given = carried_over(state, flat_state(self._state), self.optimizer)
+        self._state = filled_state(self._state, given)
         self._ahead, self._seen = False, {}
-        self._present().write({f"{_STATE}{name}": array for name, array in state.items()})
+        self._present().write({f"{_STATE}{name}": array for name, array in given.items()})
 
     def _present(self) -> Buffers | DeviceBuffers:
         """The memory, with what the user has put into the model since the last `sync`."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from trainer.core import tree
-from trainer.core.errors import ConfigError
+from trainer.core.errors import CheckpointError, ConfigError
 from trainer.core.mode import capturing, mode
-from trainer.core.tensor import Tensor, apply, wrap
+from trainer.core.tensor import Array, Tensor, apply, wrap
 from trainer.optim.base import Optimizer, Scalars, State
 from trainer.optim.clipping import clip_by_global_norm
+
+_PENDING, _GATHERED = "pending", "accumulated"
 
 
 class Accumulated(Optimizer):
@@ -39,25 +42,25 @@ class Accumulated(Optimizer):
         super().__init__(optimizer.model, optimizer.lr)
         if batches < 1:
             raise ConfigError(f"accumulate = {batches}: a step takes at least one batch.")
-        self._optimizer, self._batches, self._clip = optimizer, batches, clip
-        self.slots = (*optimizer.slots, "accumulated")
+        self._optimizer, self.batches, self._clip = optimizer, batches, clip
+        self.slots = (*optimizer.slots, _GATHERED)
         self.elementwise = optimizer.elementwise
 
     def init(self, parameters: Any) -> State:
         """The optimizer's own state, and no gradient of any batch."""
-        return {"pending": wrap(np.zeros((), np.int64)), **super().init(parameters)}
+        return {_PENDING: wrap(np.zeros((), np.int64)), **super().init(parameters)}
 
     def update(
         self, parameters: Any, gradients: Any, state: State, lr: Tensor | float
     ) -> tuple[Any, State]:
         """Gather the gradients of a batch; after the last one of a step make it."""
         with mode(grad=False, phase="optimizer"):
-            pending = state["pending"] + 1
-            total = tree.map_tree(lambda a, g: a + g, state["accumulated"], gradients)
-            due = pending == self._batches
+            pending = state[_PENDING] + 1
+            total = tree.map_tree(lambda a, g: a + g, state[_GATHERED], gradients)
+            due = pending == self.batches
             if not capturing() and not bool(due):
-                return parameters, {**state, "pending": pending, "accumulated": total}
-            mean = tree.map_tree(lambda g: g * (1.0 / self._batches), total)
+                return parameters, {**state, _PENDING: pending, _GATHERED: total}
+            mean = tree.map_tree(lambda g: g * (1.0 / self.batches), total)
             if self._clip is not None:
                 mean = clip_by_global_norm(mean, self._clip)
             own = {key: state[key] for key in ("step", *self._optimizer.slots)}
@@ -67,9 +70,9 @@ class Accumulated(Optimizer):
                 return tree.map_tree(lambda a, b: apply("Where", due, a, b), now, before)
 
             return chosen(new, parameters), {
-                "pending": pending % self._batches,
+                _PENDING: pending % self.batches,
                 **{key: chosen(moved[key], own[key]) for key in own},
-                "accumulated": tree.map_tree(lambda g: apply("Where", due, 0.0, g), total),
+                _GATHERED: tree.map_tree(lambda g: apply("Where", due, 0.0, g), total),
             }
 
     def scalars(self, lr: Tensor, step: Tensor) -> dict[str, Tensor]:
@@ -88,3 +91,30 @@ def accumulated(
 ) -> tuple[Optimizer, float | None]:
     """The optimizer for so many batches per step, and the clipping that is left to do before it."""
     return (optimizer, clip) if batches == 1 else (Accumulated(optimizer, batches, clip), None)
+
+
+def carried_over(
+    saved: Mapping[str, Array], form: Mapping[str, Tensor], optimizer: Optimizer
+) -> dict[str, Array]:
+    """A saved state as an optimizer needs it that gathers over more, fewer or no batches.
+
+    Args:
+        saved: The state by dotted name.
+        form: The names and shapes that the optimizer has.
+        optimizer: What goes on.
+
+    Raises:
+        CheckpointError: So many batches are gathered that the step would have been made by now.
+    """
+    batches = optimizer.batches if isinstance(optimizer, Accumulated) else 1
+    pending = int(saved.get(_PENDING, 0))
+    if pending >= batches:
+        raise CheckpointError(
+            f"The checkpoint lies between two steps: it was saved with `accumulate`, after {pending} "
+            f"of the batches of a step, and with accumulate = {batches} the step is due before. "
+            f"Resume with accumulate = {pending + 1} or more, or train anew."
+        )
+    gathered = {name for name in {*saved, *form} if name.split(".")[0] in (_PENDING, _GATHERED)}
+    kept = {name: array for name, array in saved.items() if name not in gathered - form.keys()}
+    new = gathered & form.keys() - saved.keys()
+    return kept | {name: np.zeros(form[name].shape, form[name].dtype) for name in new}

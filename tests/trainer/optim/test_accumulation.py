@@ -9,7 +9,7 @@ from trainer import nn, optim, run
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import AutoStep, CompiledStep
 from trainer.config import Recipe
-from trainer.core.errors import ConfigError
+from trainer.core.errors import CheckpointError, ConfigError
 from trainer.optim.accumulation import Accumulated
 from trainer.step import EagerStep
 
@@ -125,3 +125,54 @@ def test_a_step_takes_at_least_one_batch(tmp_path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("accumulate = 4", "accumulate = 0"))
     with pytest.raises(ConfigError, match="accumulate = 0"):
         Recipe.read(tmp_path)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 3)])
+@pytest.mark.parametrize("kind", [EagerStep, CompiledStep])
+def test_a_state_goes_on_with_another_number_of_batches(kind, before: int, after: int) -> None:
+    data = list(batches(2 * before + 2 * after))
+    first = kind(network(), nn.cross_entropy, optim.Adam(), None, before)
+    for x, y in data[: 2 * before]:
+        first.train(x, y, 0.1)
+    first.sync()
+    model = network()
+    model.load({name: array.copy() for name, array in first.model.state().items()})
+    second = kind(model, nn.cross_entropy, optim.Adam(), None, after)
+    second.load({name: array.copy() for name, array in first.state().items()})
+    for x, y in data[2 * before :]:
+        second.train(x, y, 0.1)
+    second.sync()
+    whole = EagerStep(network(), nn.cross_entropy, optim.Adam())
+    sizes = [before, before, after, after]
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        x, y = (np.concatenate(parts) for parts in zip(*data[end - size : end], strict=True))
+        whole.train(x, y, 0.1)
+    close(second.model.state(), whole.model.state())
+    assert int(second.state()["step"]) == 4
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("kind", [EagerStep, CompiledStep])
+def test_what_is_gathered_is_never_lost_in_silence(kind, after: int) -> None:
+    first = EagerStep(network(), nn.cross_entropy, optim.Adam(), None, BATCHES)
+    for x, y in batches(2):
+        first.train(x, y, 0.1)
+    second = kind(network(), nn.cross_entropy, optim.Adam(), None, after)
+    with pytest.raises(CheckpointError, match=r"after 2 of the.*Resume with accumulate = 3 or"):
+        second.load(first.state())
+
+
+def test_a_run_is_resumed_with_another_accumulate(tmp_path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("accumulate = 4", ""))
+    run.train(Recipe.read(tmp_path), "eager", epochs=1)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    made = run.train(Recipe.read(tmp_path), "eager", resume=True)
+    state = Checkpoint.load(made.checkpoint).optimizer
+    assert (int(state["step"]), int(state["pending"])) == (6 + 1, 2)  # six batches an epoch
+
+
+def test_a_state_of_another_optimizer_is_told_what_differs() -> None:
+    saved = EagerStep(network(), nn.cross_entropy, optim.SGD(momentum=0.9)).state()
+    match = r"lacks moment\.layers.*; it has besides velocity.*another optimizer or another model"
+    with pytest.raises(CheckpointError, match=match):
+        EagerStep(network(), nn.cross_entropy, optim.Adam()).load(saved)
