@@ -8,13 +8,14 @@ import numpy as np
 
 from trainer.core.define import T, no_gradient, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.broadcasting import combine
 from trainer.ops.ieee import quiet
 
 
 @op("Add")
 def add(a: T, b: T) -> T:
     """The sum of two Tensors."""
-    return np.add(a, b)
+    return combine(np.add, a, b)
 
 
 @vjp("Add")
@@ -25,7 +26,7 @@ def _add_vjp(g, _y, _a, _b):
 @op("Sub")
 def sub(a: T, b: T) -> T:
     """The difference of two Tensors."""
-    return np.subtract(a, b)
+    return combine(np.subtract, a, b)
 
 
 @vjp("Sub")
@@ -36,7 +37,7 @@ def _sub_vjp(g, _y, _a, _b):
 @op("Mul")
 def mul(a: T, b: T) -> T:
     """The product of two Tensors, element by element."""
-    return np.multiply(a, b)
+    return combine(np.multiply, a, b)
 
 
 @vjp("Mul")
@@ -49,7 +50,7 @@ def _mul_vjp(g, _y, a, b):
 def div(a: T, b: T) -> T:
     """The quotient of two Tensors, element by element; integers are truncated towards zero."""
     if a.dtype.kind not in "iu":
-        return np.divide(a, b)
+        return combine(np.divide, a, b)
     quotient, rest = np.divmod(a, b)
     if a.dtype.kind == "i":  # numpy rounds down
         quotient += (rest != 0) & ((rest < 0) != (a < 0))

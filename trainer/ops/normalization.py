@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from contextlib import nullcontext
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from trainer.core.define import Array, T, op, vjp
 from trainer.core.errors import OperatorError
 from trainer.core.tensor import Tensor, apply
 from trainer.ops.blocks import for_each_block
+from trainer.ops.broadcasting import LONG, row_by_row
 from trainer.ops.ieee import widen, widened
 from trainer.ops.reduction import spread_to, sum_over
 from trainer.ops.standardization import (
@@ -209,7 +211,8 @@ def _standardize_rows(
         if b is not None:
             standard += b
 
-    for_each_block(work, len(rows), max(1, _BLOCK // columns))
+    with row_by_row() if columns >= LONG else nullcontext():
+        for_each_block(work, len(rows), max(1, _BLOCK // columns))
     return y, mean, inverse
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.core.define import T, no_gradient, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.broadcasting import combine
 from trainer.ops.ieee import quiet, widened
 from trainer.ops.ranking import largest_over
 from trainer.ops.reduction import sum_over
@@ -22,8 +23,7 @@ def softmax(input: T, *, axis: int = -1) -> T:
         axis: The axis whose elements sum to 1. Defaults to the last.
     """
     y, total = _exponentials(_shifted(input, axis), axis)
-    y /= total
-    return y
+    return combine(np.divide, y, total, out=y)
 
 
 @vjp("Softmax")
@@ -44,8 +44,7 @@ def log_softmax(input: T, *, axis: int = -1) -> T:
     """
     y = _shifted(input, axis)
     _, total = _exponentials(y.copy(), axis)
-    y -= np.log(total)
-    return y
+    return combine(np.subtract, y, np.log(total), out=y)
 
 
 @vjp("LogSoftmax")
@@ -72,7 +71,7 @@ no_gradient("Hardmax")
 
 def _shifted(x, axis):
     """The elements minus the largest, so that none overflows."""
-    return np.asarray(x - largest_over(x, (axis % x.ndim,)))
+    return np.asarray(combine(np.subtract, x, largest_over(x, (axis % x.ndim,))))
 
 
 def _exponentials(x, axis):
