@@ -7,7 +7,7 @@ import re
 import time
 from datetime import UTC, datetime
 
-from serve.metrics import CLIENT_GONE
+from serve.observation import CLIENT_GONE
 from serve.protocols.http import Headers, Message, Scope, Send
 from serve.tensors import dumps
 

@@ -79,11 +79,11 @@ class ServeApplication(FastAPI):
             TritonMetrics(self.manager, self.inference, statistics),
         ):
             self.metrics.registry.register(collector)
-        shared = self.manager, self.inference, self.metrics, statistics
+        shared = self.manager, self.inference, self.metrics
         limit = settings.max_body_bytes
         self._v1: Application = TFServing(*shared, limit, settings.cors)
         self._v2: Application = V2(
-            *shared, self.is_ready, limit, settings.model_control, settings.cors
+            *shared, statistics, self.is_ready, limit, settings.model_control, settings.cors
         )
         for path in METRICS_PATHS:
             self.add_api_route(path, self._render_metrics)
@@ -136,7 +136,7 @@ class ServeApplication(FastAPI):
     def _render_metrics(self) -> Response:
         gone = (State.START, State.END)
         states = self.manager.states()
-        self.metrics.keep({(m, str(view.version)) for m, view in states if view.state not in gone})
+        self.metrics.keep({(m, view.version) for m, view in states if view.state not in gone})
         return Response(self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 

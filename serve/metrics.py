@@ -2,61 +2,71 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Set
-from types import TracebackType
-from typing import Literal, Self
+from collections.abc import Iterator, Set
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
-from serve.errors import ServeError
+from serve.distribution import Distribution
+from serve.observation import Observation, Protocol
 from serve.tfserving_metrics import Requests
 from serve.version import Handle
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # From what a small model takes to what a client waits for.
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-# What nginx writes for a client that did not wait for its answer.
-CLIENT_GONE = 499
+BUCKETS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0),
+)
 
 SIGNATURE = "serving_default"  # the one that ONNX models have
 
-Protocol = Literal["tfserving", "v2"]
+Labels = tuple[str, int | None, Protocol]  # the model, its version, the protocol
 
 
-class Metrics:
-    """The counters and histograms of one server; each has a registry of its own."""
+class Record:
+    """What was asked of one version by one protocol.
+
+    The plain numbers of it become Prometheus' samples when they are asked for: its client's own
+    counters take locks and walk through their buckets, which costs more than an answer may.
+    """
+
+    __slots__ = ("seconds", "since", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.seconds = Distribution(BUCKETS)
+        self.since = time.time()
+
+    def observe(self, status: int, seconds: float) -> None:
+        """Count one answer by its HTTP status, and time it."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.seconds.observe(seconds)
+
+
+class Metrics(Collector):
+    """The counters and histograms of one server; each has a registry of its own.
+
+    Attributes:
+        registry: Where more collectors may be registered.
+        tfserving: What TensorFlow Serving's names tell about each model.
+        in_progress: How many inference requests are being answered.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.requests = Counter(
-            "tapeline_requests",
-            "Inference requests by their HTTP status.",
-            ["model", "version", "signature", "protocol", "code"],
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "tapeline_request_seconds",
-            "Time from a request's complete body to its result.",
-            ["model", "version", "signature", "protocol"],
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-
-        self.answering: set[tuple[str, str]] = set()
+        self.registry.register(self)
         self.tfserving: dict[str, Requests] = defaultdict(Requests)
         self.in_progress = 0
         Gauge(
@@ -64,96 +74,58 @@ class Metrics:
             "Inference requests being answered.",
             registry=self.registry,
         ).set_function(lambda: self.in_progress)
-        self._labelled: dict[tuple[str, str, Protocol, int], tuple[Counter, Histogram]] = {}
+        self._records: dict[Labels, Record] = {}
 
     def request(self, protocol: Protocol) -> Observation:
         """Count and time what is done in this `with` block as one inference request."""
         return Observation(self, protocol)
 
-    def keep(self, versions: Set[tuple[str, str]]) -> None:
-        """Forget the versions that are not among these: else labels become more and more."""
-        for model, version in self.answering - versions:
-            self.answering.discard((model, version))
-            for labels in [known for known in self._labelled if known[:2] == (model, version)]:
-                del self._labelled[labels]
-            for metric in (self.requests, self.seconds):
-                metric.remove_by_labels({"model": model, "version": version})
+    def record(self, handle: Handle | None, protocol: Protocol) -> Record:
+        """The numbers of the version that answers; of no version, where none does."""
+        labels: Labels = (
+            (handle.model, handle.version, protocol) if handle else ("", None, protocol)
+        )
+        record = self._records.get(labels)
+        if record is None:
+            record = self._records[labels] = Record()
+        return record
 
-    def labelled(
-        self, model: str, version: str, protocol: Protocol, status: int
-    ) -> tuple[Counter, Histogram]:
-        """The counter and the histogram with these labels, for which looking again takes long."""
-        labels = model, version, protocol, status
-        found = self._labelled.get(labels)
-        if found is None:
-            signature = SIGNATURE if model else ""
-            found = self._labelled[labels] = (
-                self.requests.labels(model, version, signature, protocol, str(status)),
-                self.seconds.labels(model, version, signature, protocol),
-            )
-        return found
+    def keep(self, versions: Set[tuple[str, int]]) -> None:
+        """Forget the versions that are not among these: else labels become more and more."""
+        for labels in list(self._records):
+            model, version, _ = labels
+            if version is not None and (model, version) not in versions:
+                del self._records[labels]
+
+    def collect(self) -> Iterator[Metric]:
+        """Requests and their times, by model, version, signature and protocol."""
+        requests = Metric(
+            "tapeline_requests", "Inference requests by their HTTP status.", "counter"
+        )
+        seconds = Metric(
+            "tapeline_request_seconds",
+            "Time from a request's complete body to its result.",
+            "histogram",
+        )
+        for (model, version, protocol), record in list(self._records.items()):
+            labels = {
+                "model": model,
+                "version": "" if version is None else str(version),
+                "signature": SIGNATURE if model else "",
+                "protocol": protocol,
+            }
+            for status, number in list(record.statuses.items()):
+                with_code = {**labels, "code": str(status)}
+                requests.add_sample("tapeline_requests_total", with_code, number)
+                requests.add_sample("tapeline_requests_created", with_code, record.since)
+            record.seconds.write(seconds, labels)
+            seconds.add_sample("tapeline_request_seconds_created", labels, record.since)
+        yield from (requests, seconds)
+
+    def describe(self) -> list[Metric]:
+        """Nothing: what there is, is known when it is collected."""
+        return []
 
     def render(self) -> bytes:
         """Everything, as Prometheus reads it."""
         return generate_latest(self.registry)
-
-
-class Observation:
-    """One inference request; without labels from its client until a model answers it.
-
-    Attributes:
-        verb: What is asked: predict, classify or regress.
-        computing: The seconds that the model took.
-        rows: How many examples it had.
-    """
-
-    __slots__ = (
-        "_metrics",
-        "_model",
-        "_protocol",
-        "_start",
-        "_version",
-        "computing",
-        "rows",
-        "verb",
-    )
-
-    def __init__(self, metrics: Metrics, protocol: Protocol) -> None:
-        self._metrics = metrics
-        self._protocol = protocol
-        self._model = self._version = ""
-        self.verb, self.computing, self.rows = "predict", 0.0, 0
-
-    def answered_by(self, handle: Handle) -> None:
-        """Say which version answers."""
-        self._model, self._version = handle.model, str(handle.version)
-        self._metrics.answering.add((self._model, self._version))
-
-    def __enter__(self) -> Self:
-        self._metrics.in_progress += 1
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        status = 200 if error is None else _status(error)
-        seconds = time.perf_counter() - self._start
-        self._metrics.in_progress -= 1
-        requests, durations = self._metrics.labelled(
-            self._model, self._version, self._protocol, status
-        )
-        requests.inc()
-        durations.observe(seconds)
-        if self._model and self._protocol == "tfserving":
-            asked = self._metrics.tfserving[self._model]
-            asked.observe(self.verb, status, seconds, self.computing, self.rows)
-
-
-def _status(error: BaseException) -> int:
-    if isinstance(error, asyncio.CancelledError):
-        return CLIENT_GONE
-    return error.status if isinstance(error, ServeError) else 500

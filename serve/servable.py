@@ -17,6 +17,7 @@ import onnxruntime
 
 from serve import golden
 from serve.batching import Batching
+from serve.counts import Counts
 from serve.errors import InvalidArgument, LoadError, RunFailed, Unavailable
 from serve.executions import Executions, rows_in
 from serve.manifest import Manifest
@@ -73,6 +74,7 @@ class Servable:
         threads: How many threads compute one run.
         seconds: How long one example took when it was loaded; infinite where that is unknown.
         executions: How often it was run for somebody.
+        counts: What became of the requests to it.
         loading: How it was loaded; None where nobody took the time.
         example: Inputs that it was tried with; None where nothing is known that it takes.
     """
@@ -88,6 +90,7 @@ class Servable:
         self.threads = threads
         self.seconds = seconds
         self.executions = Executions()
+        self.counts = Counts()
         self.batching: Batching | None = None
         self.loading: Loading | None = None
         self.example: Feeds | None = None

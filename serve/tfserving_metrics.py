@@ -24,7 +24,6 @@ _MICROSECONDS = tuple(10 * 1.8**n for n in range(33))
 _EXAMPLES = tuple(2.0**n for n in range(15))
 _SIZES = tuple(float(n) for n in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024))
 _STATUS = {
-    200: "OK",
     400: "INVALID_ARGUMENT",
     404: "NOT_FOUND",
     413: "OUT_OF_RANGE",
@@ -49,21 +48,23 @@ class Requests:
         self.runtime: dict[str, Distribution] = defaultdict(_microseconds)
         self.examples = Distribution(_EXAMPLES)
 
-    def observe(self, verb: str, code: int, seconds: float, computing: float, rows: int) -> None:
-        """Count one answer.
+    def succeed(self, verb: str, seconds: float, computing: float, rows: int) -> None:
+        """Count a good answer.
 
         Args:
             verb: What was asked: predict, classify or regress.
-            code: The HTTP status.
             seconds: How long it took.
             computing: How many of these seconds the model took.
             rows: How many examples it had.
         """
+        self.statuses["OK"] += 1
+        self.latency[verb].observe(seconds * 1e6)
+        self.runtime[verb].observe(computing * 1e6)
+        self.examples.observe(rows)
+
+    def fail(self, code: int) -> None:
+        """Count an error by its HTTP status."""
         self.statuses[_STATUS.get(code, "INTERNAL")] += 1
-        if code == 200:
-            self.latency[verb].observe(seconds * 1e6)
-            self.runtime[verb].observe(computing * 1e6)
-            self.examples.observe(rows)
 
 
 class TFServingMetrics(Collector):

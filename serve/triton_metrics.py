@@ -38,7 +38,7 @@ class TritonMetrics(Collector):
     Args:
         manager: Knows what is served.
         inference: Knows the queues.
-        statistics: Knows what each version has done.
+        statistics: Knows how long requests waited.
     """
 
     def __init__(self, manager: Manager, inference: Inference, statistics: Statistics) -> None:
@@ -62,19 +62,18 @@ class TritonMetrics(Collector):
         for model, version, servable in self.manager.loaded():
             labels = {"model": model, "version": str(version)}
             queue = self.inference.queue_of(servable)
-            counts = self.statistics.of(servable)
-            reading, computing, writing = (nanoseconds / 1000 for nanoseconds in counts.times)
+            counts = servable.counts
             waited = self.statistics.waited(servable) / 1000
             values = {
                 "request_success": counts.succeeded,
                 "count": counts.rows,
                 "exec_count": servable.executions.runs(),
                 "pending_request_count": queue.waiting if queue else 0,
-                "request_duration_us": sum(counts.nanoseconds) / 1000,
+                "request_duration_us": (counts.succeeding + counts.failing) / 1000,
                 "queue_duration_us": waited,
-                "compute_input_duration_us": reading,
-                "compute_infer_duration_us": max(0, computing - waited),
-                "compute_output_duration_us": writing,
+                "compute_input_duration_us": counts.reading / 1000,
+                "compute_infer_duration_us": max(0, counts.computing / 1000 - waited),
+                "compute_output_duration_us": counts.writing / 1000,
             }
             for name, value in values.items():
                 metrics[name].add_sample(metrics[name].name, labels, value)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from serve.errors import ServeError
 from serve.infer import Inference
-from serve.metrics import Metrics, Protocol
+from serve.metrics import Metrics
+from serve.observation import Protocol
 from serve.version import Handle
 
 

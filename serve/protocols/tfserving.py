@@ -17,6 +17,7 @@ from serve.executions import rows_in
 from serve.infer import Inference
 from serve.manager import Manager
 from serve.metrics import Metrics
+from serve.observation import Observation
 from serve.policy import State, VersionState
 from serve.protocols.examples import check_method, read_examples, write_amounts, write_classes
 from serve.protocols.http import (
@@ -31,7 +32,6 @@ from serve.protocols.http import (
 )
 from serve.protocols.overload import refuse_unread
 from serve.protocols.quick_rows import QuickRows
-from serve.protocols.statistics import Statistics, Watch
 from serve.protocols.tfserving_tensors import (
     read_columns,
     read_rows,
@@ -65,7 +65,6 @@ class TFServing:
         manager: Lends the models.
         inference: Runs them.
         metrics: Counts the requests.
-        statistics: What each version has done, for clients of the other protocol that ask.
         max_body_bytes: The longest body of a request.
         cors: Whether scripts of other sites may ask.
     """
@@ -75,14 +74,12 @@ class TFServing:
         manager: Manager,
         inference: Inference,
         metrics: Metrics,
-        statistics: Statistics,
         max_body_bytes: int,
         cors: bool = False,
     ) -> None:
         self.manager = manager
         self.inference = inference
         self.metrics = metrics
-        self.statistics = statistics
         self.max_body_bytes = max_body_bytes
         self._headers = _CORS if cors else ()
         self._quick_rows = QuickRows()
@@ -111,35 +108,36 @@ class TFServing:
     async def _infer(self, match: re.Match[str], body: bytes) -> Answer:
         with self.metrics.request("tfserving") as observation, self._handle(match) as handle:
             observation.answered_by(handle)
-            with self.statistics.watch(handle) as watch:
-                observation.verb = match["verb"].lower()
-                answer = await self._compute(observation.verb, body, handle, watch)
-                observation.rows, observation.computing = watch.rows, watch.computing
-                return Answer(answer)
+            observation.verb = match["verb"].lower()
+            return Answer(await self._compute(body, handle, observation))
 
-    async def _compute(self, verb: str, body: bytes, handle: Handle, watch: Watch) -> Any:
+    async def _compute(self, body: bytes, handle: Handle, observation: Observation) -> Any:
+        verb = observation.verb
         if verb == "predict":
             feeds = self._quick_rows.read(body, handle.servable.signature)
             if feeds is not None:
-                return {"predictions": write_rows(await self._run(handle, feeds, watch))}
+                return {"predictions": write_rows(await self._run(handle, feeds, observation))}
         request = loads(body)
         if type(request) is not dict:
             raise InvalidArgument("The request must be a JSON object.")
         _check_signature_name(request)
         answer = self._predict if verb == "predict" else self._judge
-        return await answer(verb, request, handle, watch)
+        return await answer(request, handle, observation)
 
     async def _run(
-        self, handle: Handle, feeds: Feeds, watch: Watch, names: Sequence[str] | None = None
+        self,
+        handle: Handle,
+        feeds: Feeds,
+        observation: Observation,
+        names: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        watch.lap()
-        watch.rows = rows_in(feeds)
-        outputs = await self.inference.run(handle.servable, feeds, names, watch.arrived)
-        watch.lap()
+        observation.has_read(rows_in(feeds))
+        outputs = await self.inference.run(handle.servable, feeds, names, observation.arrived)
+        observation.has_computed()
         return outputs
 
     async def _predict(
-        self, _verb: str, request: Mapping[str, Any], handle: Handle, watch: Watch
+        self, request: Mapping[str, Any], handle: Handle, observation: Observation
     ) -> dict[str, Any]:
         signature = handle.servable.signature
         if ("instances" in request) == ("inputs" in request):
@@ -147,19 +145,20 @@ class TFServing:
             raise InvalidArgument(f"{problem} 'inputs' or 'instances' key")
         if "instances" in request:
             feeds = read_rows(request["instances"], signature)
-            return {"predictions": write_rows(await self._run(handle, feeds, watch))}
+            return {"predictions": write_rows(await self._run(handle, feeds, observation))}
         feeds = read_columns(request["inputs"], signature)
-        return {"outputs": write_columns(await self._run(handle, feeds, watch))}
+        return {"outputs": write_columns(await self._run(handle, feeds, observation))}
 
     async def _judge(
-        self, verb: str, request: Mapping[str, Any], handle: Handle, watch: Watch
+        self, request: Mapping[str, Any], handle: Handle, observation: Observation
     ) -> dict[str, Any]:
         """Classify or regress."""
         signature = handle.servable.signature
-        check_method(verb, signature)
+        check_method(observation.verb, signature)
         first = signature.outputs[0].name
-        outputs = await self._run(handle, read_examples(request, signature), watch, [first])
-        if verb == "classify":
+        feeds = read_examples(request, signature)
+        outputs = await self._run(handle, feeds, observation, [first])
+        if observation.verb == "classify":
             return {"results": write_classes(outputs, signature)}
         return {"results": write_amounts(outputs)}
 

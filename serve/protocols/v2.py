@@ -19,6 +19,7 @@ from serve.executions import rows_in
 from serve.infer import Inference
 from serve.manager import Manager
 from serve.metrics import Metrics
+from serve.observation import Observation
 from serve.policy import State
 from serve.protocols import files
 from serve.protocols.heads import Heads
@@ -35,7 +36,7 @@ from serve.protocols.http import (
 )
 from serve.protocols.overload import refuse_unread
 from serve.protocols.sequences import parts_of
-from serve.protocols.statistics import Statistics, Watch
+from serve.protocols.statistics import Statistics
 from serve.protocols.v2_management import LogSettings, config, index
 from serve.protocols.v2_tensors import (
     Order,
@@ -249,16 +250,12 @@ class V2:
             model, version = _target(match)
             with self.manager.handle(model, version) as handle:
                 observation.answered_by(handle)
-                answer = await self._run(handle, body, _json_length(scope, body))
+                answer = await self._compute(handle, body, _json_length(scope, body), observation)
                 answer.coding = wanted_coding(scope)
                 return answer
 
-    async def _run(self, handle: Handle, body: bytes, length: int | None) -> Answer:
-        with self.statistics.watch(handle) as watch:
-            return await self._compute(handle, body, length, watch)
-
     async def _compute(
-        self, handle: Handle, body: bytes, length: int | None, watch: Watch
+        self, handle: Handle, body: bytes, length: int | None, observation: Observation
     ) -> Answer:
         servable = handle.servable
         signature = servable.signature
@@ -284,13 +281,12 @@ class V2:
             wanted = read_wanted(request, signature)
             order = read_order(request)
             self._heads.remember(body, length, request, feeds, wanted, order, signature)
-        watch.lap()
-        watch.rows = rows_in(feeds)
+        observation.has_read(rows_in(feeds))
         names = [want.spec.name for want in wanted]
         outputs = await self.inference.run(
-            servable, feeds, names, watch.arrived, order.timeout, order.priority
+            servable, feeds, names, observation.arrived, order.timeout, order.priority
         )
-        watch.lap()
+        observation.has_computed()
         answer["outputs"], tensors = write_outputs(wanted, outputs, signature)
         return Answer(answer, tensors=tensors)
 
