@@ -99,6 +99,10 @@ class GraphModule(Module):
     def _named(self, kinds: tuple[bool, ...]) -> dict[str, Tensor]:
         return {name: t for name, t in self._tensors.items() if self._trained[name] in kinds}
 
+    def every_name(self) -> dict[str, Tensor]:
+        """Every weight by its name in the graph, which has one for each."""
+        return self._named((True, False))
+
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Put other Tensors in the places of these names, as they are."""
         self._tensors |= tensors

@@ -35,7 +35,8 @@ class Module(tree.Container):
 
     A Tensor that requires a gradient, assigned to an attribute, is a parameter; a Module, or a list or
     dict of Modules, is a child. What is declared by `register_buffer` is a buffer: saved and exported,
-    not trained, and the only thing that `forward` may assign to.
+    not trained, and the only thing that `forward` may assign to. A Module or a parameter may stand
+    in several places; it is one to the optimizer and in a graph, by its first name.
 
     Example:
         >>> class Line(Module):
@@ -112,16 +113,36 @@ class Module(tree.Container):
         for name, child in self.children():
             yield from child.modules(f"{prefix}.{name}" if prefix else name)
 
+    def _places(self) -> dict[str, list[tuple[Module, str]]]:
+        """Where the Tensor of each name stands: those of one Tensor are the same list."""
+        same: dict[Any, list[tuple[Module, str]]] = {}
+        places: dict[str, list[tuple[Module, str]]] = {}
+        for path, module in self.modules():
+            for name, trained in module._own.items():
+                # Who moves a buffer does it where it stands; so there is no sharing but by Module.
+                key = id(module.__dict__[name]) if trained else (id(module), name)
+                places[f"{path}.{name}" if path else name] = found = same.setdefault(key, [])
+                found.append((module, name))
+        return places
+
     def _named(self, kinds: tuple[bool, ...]) -> dict[str, Tensor]:
-        return {
-            f"{path}.{name}" if path else name: module.__dict__[name]
-            for path, module in self.modules()
-            for name, trained in module._own.items()
-            if trained in kinds
-        }
+        named: dict[str, Tensor] = {}
+        seen = set()
+        for path, module in self.modules():
+            for name, trained in module._own.items():
+                tensor = module.__dict__[name]
+                key = id(tensor) if trained else (id(module), name)
+                if trained in kinds and key not in seen:
+                    seen.add(key)
+                    named[f"{path}.{name}" if path else name] = tensor
+        return named
+
+    def every_name(self) -> dict[str, Tensor]:
+        """Every parameter and buffer by each of its dotted names: in a checkpoint all of them stand."""
+        return {name: here.__dict__[own] for name, ((here, own), *_) in self._places().items()}
 
     def parameters(self) -> dict[str, Tensor]:
-        """Every parameter by its dotted name, frozen ones included."""
+        """Every parameter by its first dotted name, frozen ones included."""
         return self._named((True,))
 
     def buffers(self) -> dict[str, Tensor]:
@@ -129,32 +150,33 @@ class Module(tree.Container):
         return self._named((False,))
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by its dotted name."""
+        """Every parameter and buffer by its first dotted name."""
         return self._named((True, False))
 
     def assign(self, tensors: Mapping[str, Tensor]) -> None:
         """Put other Tensors in the places of these names, as they are."""
-        modules = dict(self.modules())
+        places = self._places()
         for name, tensor in tensors.items():
-            path, _, own = name.rpartition(".")
-            object.__setattr__(modules[path], own, tensor)
+            for module, own in places[name]:
+                object.__setattr__(module, own, tensor)
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Every parameter and buffer as an array, by its dotted name."""
-        return {name: tensor.numpy() for name, tensor in self.named_tensors().items()}
+        """Every parameter and buffer as an array, by each of its dotted names."""
+        return {name: tensor.numpy() for name, tensor in self.every_name().items()}
 
     def load(self, arrays: Mapping[str, Any], strict: bool = True) -> None:
         """Take over values by name.
 
         Args:
             arrays: Arrays or Tensors by dotted name.
-            strict: Whether every name must be there, and no other. Defaults to True.
+            strict: Whether every Tensor must be there by one of its names, and no other. Defaults
+                to True.
 
         Raises:
             TreeError: Names are missing or unknown, or shapes or dtypes differ; all are listed, and
                 nothing was changed.
         """
-        mine = self.named_tensors()
+        mine = self.every_name()
         given = {name: arrays[name] for name in arrays if name in mine}
         problems = [
             f"{name}: {describe(given[name])} given, {describe(mine[name])} expected"
@@ -162,7 +184,9 @@ class Module(tree.Container):
             if (given[name].shape, given[name].dtype) != (mine[name].shape, mine[name].dtype)
         ]
         if strict:
-            problems += [f"{name}: missing" for name in sorted(mine.keys() - arrays.keys())]
+            there = {id(mine[name]) for name in given}
+            missing = (name for name, tensor in mine.items() if id(tensor) not in there)
+            problems += [f"{name}: missing" for name in sorted(missing)]
             problems += [f"{name}: unknown" for name in sorted(arrays.keys() - mine.keys())]
         if problems:
             raise TreeError(
@@ -184,8 +208,8 @@ class Module(tree.Container):
 
     def freeze(self, *names: str) -> Module:
         """Stop training the parameters whose names start with one of these; without names, all."""
-        for name, tensor in self.parameters().items():
-            if not names or name.startswith(names):
+        for name, tensor in self.every_name().items():
+            if tensor.requires_grad and (not names or name.startswith(names)):
                 self.assign({name: tensor.detach()})
         return self
 
