@@ -79,11 +79,3 @@ def client(server: Server) -> Iterator[Client]:
     client = server.client()
     yield client
     client.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The probe remembers what passed here, and not in the cache of whoever runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
