@@ -47,5 +47,8 @@ def rows_in(feeds: Mapping[str, np.ndarray[Any, Any]]) -> int:
         >>> rows_in({"x": np.zeros((2, 3)), "scale": np.float32(1)})
         2
     """
-    sizes = [array.shape[0] for array in feeds.values() if array.ndim]
-    return max(sizes) if sizes else 1
+    rows = -1
+    for array in feeds.values():
+        if array.ndim and len(array) > rows:
+            rows = len(array)
+    return 1 if rows < 0 else rows

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from serve.protocols.http import Message
+from serve.protocols.http import Headers, Message
+
+_MOST = 1024  # heads that are remembered
 
 
 class Reply:
@@ -44,24 +47,35 @@ class Reply:
             return False
         if cycle.scope["method"] == "HEAD" or message.get("more_body", False):
             return False
-        body = message.get("body", b"")
-        parts = [STATUS_LINE[start["status"]]]
-        length = b""
-        count = 2  # the ends of the status line and of the head
-        for headers in (cycle.default_headers, start.get("headers", ())):
-            for name, value in headers:
-                if name == b"content-length":
-                    length = value
-                elif name in (b"connection", b"transfer-encoding"):
-                    return False
-                parts += (name, b": ", value, b"\r\n")
-                count += 1
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        if length != b"%d" % len(body) or head.count(b"\n") != count or head.count(b"\r") != count:
+        headers, body = start.get("headers", ()), message.get("body", b"")
+        if type(headers) is not tuple:
+            return False
+        head, length = _head(start["status"], (*cycle.default_headers, *headers))
+        if length != len(body):
             return False
         self._write(head + body)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
         return True
+
+
+@lru_cache(_MOST)
+def _head(status: int, headers: Headers) -> tuple[bytes, int]:
+    """The head of an answer and the length of body that it says; -1 where it is not plain.
+
+    Most answers have the head of one before, but for the date, which changes every second.
+    """
+    parts = [STATUS_LINE[status]]
+    length = b""
+    for name, value in headers:
+        if name == b"content-length":
+            length = value
+        elif name in (b"connection", b"transfer-encoding"):
+            return b"", -1
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(b"\r\n")
+    head = b"".join(parts)
+    lines = len(headers) + 2
+    plain = length.isdigit() and head.count(b"\n") == head.count(b"\r") == lines
+    return head, int(length) if plain else -1

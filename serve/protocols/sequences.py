@@ -45,7 +45,7 @@ def to_tensors(spec: TensorSpec, value: Any) -> Iterator[Part]:
     Raises:
         InvalidArgument: It is absent, or its parts do not fit together.
     """
-    element = element_of(spec)
+    element = spec.element or element_of(spec)
     if value is None or element is None:
         raise _refuse(spec, "has no value here" if element else "has no form in this protocol")
     if isinstance(value, np.ndarray | np.generic):

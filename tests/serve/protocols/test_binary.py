@@ -75,6 +75,17 @@ def test_numbers_go_both_ways_to_the_bit(
     assert answer["outputs"] == [{**given, "name": "y"}]
 
 
+def test_the_same_request_again_is_checked_and_answered_again(client: Client) -> None:
+    given = {"inputs": [tensor("x", "FP64", [2], 16)], "parameters": BINARY}
+    for values in ([1.0, 2.0], [3.0, -4.0], [np.nan, 5.0]):
+        raw = np.array(values).tobytes()
+        status, answer, rest = ask(client, "double", given, raw)
+        assert (status, answer["outputs"][0]["shape"], rest) == (200, [2], raw)
+    narrow = {"inputs": [tensor("x", "FP32", [1, 2], 8)], "parameters": BINARY}
+    for _ in range(3):
+        assert "has shape [" in refused(client, "linear", narrow, bytes(8))
+
+
 def test_bfloat16_goes_raw_only(client: Client) -> None:
     raw = struct.pack("<2H", 0x3F80, 0xC000)  # 1 and -2
     given = tensor("x", "BF16", [2], 4)

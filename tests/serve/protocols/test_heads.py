@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serve.protocols.heads import Heads
+from serve.protocols.heads import Head, Heads
+from serve.protocols.http import Answer
 from serve.protocols.v2_tensors import read_inputs, read_order, read_wanted
 from serve.signature import Signature
 from serve.tensors import TensorSpec
@@ -92,3 +93,43 @@ def test_there_is_a_limit() -> None:
     body, length = request(parameters={"fill": " " * 5000})
     learn(heads, body, length, of)
     assert heads.find(body, length, of) is None
+
+
+def known(**more: Any) -> Head:
+    heads, of = Heads(), signature()
+    body, length = request(**more)
+    learn(heads, body, length, of)
+    found = heads.find(body, length, of)
+    assert found is not None
+    return found
+
+
+RAW = {"outputs": [{"name": "y", "parameters": {"binary_data": True}}]}
+
+
+def test_an_answer_of_known_shapes_differs_in_its_numbers_only() -> None:
+    head = known(**RAW)
+    first, second = ({"y": np.array(y, np.float32)} for y in ([1, 2], [3, 4]))
+    assert head.find_answer(first) is None
+    head.remember_answer(first, Answer({"outputs": ["of two"]}, tensors=[b"anything"]))
+    answer = head.find_answer(second)
+    assert answer is not None
+    assert answer.body()[0] == b'{"outputs":["of two"]}' + second["y"].tobytes()
+    assert head.find_answer({"y": np.zeros(3, np.float32)}) is None
+    for size in range(3, 100):
+        head.remember_answer({"y": np.zeros(size, np.float32)}, answer)
+    assert len(head._answers) <= 8
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"outputs": [{"name": "y", "parameters": {"binary_data": True, "classification": 1}}]},
+        {"outputs": RAW["outputs"] * 2},
+    ],
+)
+def test_answers_that_are_more_than_raw_numbers_are_written_anew(more: dict[str, Any]) -> None:
+    head, outputs = known(**more), {"y": np.zeros(2, np.float32)}
+    head.remember_answer(outputs, Answer({}))
+    assert head.find_answer(outputs) is None
