@@ -34,7 +34,7 @@ LAYERS = [
     ["trainer.step", "trainer.compiled", "trainer.checkpoint"],
     ["trainer.loop", "trainer.config", "trainer.profile"],
     ["trainer.flame", "trainer.tables"],
-    ["trainer.run"],
+    ["trainer.run", "trainer.template"],
     ["trainer.terminal"],
     ["trainer.cli", "trainer.__main__"],
     ["exporter"],

@@ -65,6 +65,33 @@ def check_sentence(result: Result, *parts: str) -> None:
     assert all(part in err for part in parts), err
 
 
+def test_what_is_new_trains_as_it_is(run: Command) -> None:
+    code, out, _ = run("new", "models/flowers")
+    assert (code, out.splitlines()[0]) == (0, "models/flowers/recipe.toml")
+    assert out.splitlines()[-1].endswith("tapeline train models/flowers")
+    assert sorted(p.name for p in Path("models/flowers").iterdir()) == ["model.py", "recipe.toml"]
+    assert [p.name for p in Path("models").iterdir()] == ["flowers"]
+    assert run("train", "models/flowers", "--engine", "eager")[0] == 0
+    assert json.loads(run("evaluate", "models/flowers", "--json")[1])["accuracy"] > 0.85
+
+
+def test_new_never_writes_over_anything(run: Command) -> None:
+    Path("flowers").mkdir()
+    check_sentence(run("new", "flowers"), "flowers is there already")
+    Path("file").touch()
+    check_sentence(run("new", "file/flowers"), "Cannot make file/flowers: ")
+    assert sorted(p.name for p in Path().iterdir()) == ["file", "flowers"]
+
+
+def test_the_list_of_layers_in_the_template_is_its_model(run: Command) -> None:
+    run("new", "flowers")
+    recipe = Path("flowers/recipe.toml")
+    lines = recipe.read_text().splitlines()
+    kept = [x for x in lines if not x.startswith(("definition", "arguments"))]
+    recipe.write_text("\n".join(x.removeprefix("# ") if "# layers" in x else x for x in kept))
+    assert run("train", "flowers", "--engine", "eager", "--epochs", "1")[0] == 0
+
+
 def test_train_export_verify_and_inspect(run: Command) -> None:
     write_model()
     code, out, err = run("train", "flowers")

@@ -1,4 +1,4 @@
-"""The trainer's command line: train, tune, evaluate."""
+"""The trainer's command line: new, train, tune, evaluate."""
 
 from __future__ import annotations
 
@@ -18,6 +18,23 @@ app = command_line("Train models from recipes.")
 RecipePath = Annotated[
     Path, typer.Argument(help="A folder with a recipe.toml, or the file itself.")
 ]
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make, such as models/flowers.")],
+    json: AsJson = False,
+) -> None:
+    """Make a folder with a recipe and a model that train as they are, to be changed."""
+    from trainer.template import FILES, write_template
+
+    write_template(folder)
+    if json:
+        print_json({"files": [str(folder / name) for name in FILES]})
+        return
+    for name in FILES:
+        typer.echo(near(folder.resolve() / name))
+    typer.echo(f"Change them, then: tapeline train {near(folder.resolve())}")
 
 
 @app.command()
