@@ -19,6 +19,7 @@ _PUBLIC = {
     "verify": "exporter.verification",
     "publish": "exporter.publisher",
     "inspect": "exporter.inspection",
+    "predict": "exporter.prediction",
     "Signature": "exporter.signature",
     "TensorSpec": "exporter.signature",
 }

@@ -1,4 +1,4 @@
-"""The exporter's command line: quickstart, export, verify, inspect."""
+"""The exporter's command line: quickstart, export, verify, inspect, predict."""
 
 from __future__ import annotations
 
@@ -117,6 +117,34 @@ def inspect(path: ModelPath, json: AsJson = False) -> None:
         print_json(found.to_json())
     else:
         tables.show_inspection(_console(), found)
+
+
+@app.command()
+def predict(
+    model: ModelPath,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="The rows: a .csv with the columns that it was trained with, an .npy or an .npz."
+        ),
+    ],
+    json: AsJson = False,
+) -> None:
+    """Ask a model about the rows of a file, without a server; the answers are CSV."""
+    import csv
+    import sys
+
+    from exporter import prediction
+
+    answers = prediction.predict(model, data)
+    if json:
+        labels = {} if answers.labels is None else {"labels": answers.labels}
+        outputs = {name: array.tolist() for name, array in answers.outputs.items()}
+        print_json({**labels, "outputs": outputs})
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(answers.columns())
+    writer.writerows(answers.rows())
 
 
 def _console() -> Any:

@@ -20,7 +20,17 @@ from trainer.step import filled_state
 
 EXAMPLES = 64  # held-out rows that the file is proven with; the first few become golden examples
 TRAIN_STEP_FILE = "train_step.onnx"
-_LINEAGE = ("recipe", "data", "engine", "seed", "code", "versions", "epoch", "metrics")
+_LINEAGE = (
+    "recipe",
+    "data",
+    "features",
+    "engine",
+    "seed",
+    "code",
+    "versions",
+    "epoch",
+    "metrics",
+)
 
 
 def release(recipe: Recipe, checkpoint: Path | None = None) -> Published:

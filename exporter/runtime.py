@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -45,14 +46,7 @@ class Session:
         Raises:
             VerificationError: The inputs do not fit, or an output is no tensor.
         """
-        try:
-            results = self._session.run(None, dict(inputs))
-        except Exception as error:
-            given = ", ".join(f"{name} {describe(array)}" for name, array in inputs.items())
-            raise VerificationError(
-                f"ONNX Runtime cannot run {self.path} with {given}: {_reason(error)}."
-            ) from error
-        outputs = dict(zip(self.outputs, results, strict=True))
+        outputs = self.answer(inputs)
         for name, value in outputs.items():
             if not isinstance(value, np.ndarray):
                 raise VerificationError(
@@ -60,6 +54,21 @@ class Session:
                     "be compared."
                 )
         return outputs
+
+    def answer(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        """The outputs by name: arrays, or a list where one is a sequence, of dicts if of maps.
+
+        Raises:
+            VerificationError: The inputs do not fit.
+        """
+        try:
+            results = self._session.run(None, dict(inputs))
+        except Exception as error:
+            given = ", ".join(f"{name} {describe(array)}" for name, array in inputs.items())
+            raise VerificationError(
+                f"ONNX Runtime cannot run {self.path} with {given}: {_reason(error)}."
+            ) from error
+        return dict(zip(self.outputs, results, strict=True))
 
 
 def _reason(error: Exception) -> str:

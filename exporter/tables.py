@@ -15,6 +15,7 @@ from exporter.publisher import Published
 from exporter.signature import Signature, TensorSpec
 from exporter.train_step import DISTRIBUTIONS, TrainStep
 from exporter.verification import Verification
+from trainer.core.hint import listing
 from trainer.terminal import near
 
 
@@ -32,8 +33,8 @@ def show_inspection(console: Console, found: Inspection) -> None:
         ("outputs", _specs(found.outputs)),
         ("operators", ", ".join(f"{name} {count}" for name, count in found.operators.items())),
     ]
-    for key, value in (found.lineage or {}).items():
-        rows.append((key, _origin(key, value)))
+    origin = (found.lineage or {}).items()
+    rows += [(key, _origin(key, value)) for key, value in origin if value is not None]
     console.print(Text(str(near(found.path)), "bold"), soft_wrap=True)
     console.print(_pairs(rows), soft_wrap=True)
 
@@ -134,6 +135,8 @@ def _origin(key: str, value: Any) -> str:
             f"{name} {number:.4g}" if isinstance(number, float) else f"{name} {number}"
             for name, number in value.items()
         )
+    if isinstance(value, list):
+        return listing([str(one) for one in value])
     return str(value)[:12] if key in ("recipe", "data", "code") and value else str(value)
 
 

@@ -16,7 +16,8 @@ def test_the_packages_offer_these_names() -> None:
         "value_and_grad", "vjp",
     ]  # fmt: skip
     assert sorted(exporter.__all__) == [
-        "Signature", "TensorSpec", "export", "export_train_step", "inspect", "load", "publish", "verify",
+        "Signature", "TensorSpec", "export", "export_train_step", "inspect", "load", "predict", "publish",
+        "verify",
     ]  # fmt: skip
     assert {"create_app", "run"} <= set(serve.__all__)
     for package in (trainer, exporter, serve, nn, optim, ops):

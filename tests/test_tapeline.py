@@ -75,6 +75,26 @@ def test_what_is_new_trains_as_it_is(run: Command) -> None:
     assert json.loads(run("evaluate", "models/flowers", "--json")[1])["accuracy"] > 0.85
 
 
+def test_the_rows_of_a_file_are_answered(run: Command) -> None:
+    run("new", "flowers")
+    run("train", "flowers", "--engine", "eager")
+    run("export", "flowers")
+    Path("rows.csv").write_text(
+        "note,petal_length,petal_width,sepal_length,sepal_width\na,1.4,0.2,5.1,3.5\nb,5.8,2.2,6.5,3.0\n"
+    )
+    code, out, _ = run("predict", "flowers", "rows.csv")
+    header, *rows = (line.split(",") for line in out.splitlines())
+    assert (code, header) == (0, ["class", "setosa", "versicolor", "virginica"])
+    assert [row[0] for row in rows] == ["setosa", "virginica"]
+    answers = json.loads(run("predict", "flowers", "rows.csv", "--json")[1])
+    assert answers["labels"] == ["setosa", "virginica"]
+    assert [[float(cell) for cell in row[1:]] for row in rows] == [
+        pytest.approx(row) for row in answers["outputs"]["probabilities"]
+    ]
+    Path("rows.csv").write_text("petal_length,petal_widht,sepal_length,sepal_width\n1,2,3,4\n")
+    check_sentence(run("predict", "flowers", "rows.csv"), "Did you mean 'petal_widht'?")
+
+
 def test_new_never_writes_over_anything(run: Command) -> None:
     Path("flowers").mkdir()
     check_sentence(run("new", "flowers"), "flowers is there already")
