@@ -24,8 +24,10 @@ def find(path: str | Path) -> Path:
     for file in (given / "model.onnx", *newest):
         if file.is_file():
             return file
+    if (given / "recipe.toml").is_file():
+        raise ExportError(f"{given} has no published version yet. Run: tapeline export {given}")
     siblings = given.parent.iterdir() if given.parent.is_dir() else ()
-    hint = did_you_mean(str(given), map(str, siblings))
+    hint = did_you_mean(str(given), (str(other) for other in siblings if other != given))
     raise ExportError(
         f"There is no model at {given}.{hint} Give an .onnx file, a version (models/name/1) or a "
         "model folder with published versions (models/name)."

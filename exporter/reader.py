@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +89,18 @@ class GraphModule(Module):
         }
         self.graph = graph
         self._tensors: dict[str, Tensor] = {}
-        self._trained: dict[str, bool] = {}
         for name, array in graph.constants.items():
             if is_float(array.dtype) and array.ndim:
-                self._trained[name] = name not in statistics
-                self._tensors[name] = Tensor(array, requires_grad=self._trained[name])
+                self._own[name] = trained = name not in statistics
+                self._tensors[name] = Tensor(array, requires_grad=trained)
 
-    def _named(self, kinds: tuple[bool, ...]) -> dict[str, Tensor]:
-        return {name: t for name, t in self._tensors.items() if self._trained[name] in kinds}
+    # Weights stand apart from the attributes, for they may have the name of one.
 
-    def every_name(self) -> dict[str, Tensor]:
-        """Every weight by its name in the graph, which has one for each."""
-        return self._named((True, False))
+    def _held(self) -> dict[str, Tensor]:
+        return self._tensors
 
-    def assign(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put other Tensors in the places of these names, as they are."""
-        self._tensors |= tensors
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     def forward(self, *inputs: Any) -> Any:
         """Run the graph on its inputs in order; one output, or a dict of them by name."""

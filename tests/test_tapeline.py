@@ -284,6 +284,8 @@ def test_a_missing_file_to_verify_or_inspect(run: Command) -> None:
         check_sentence(run(verb, "nothing.onnx"), "There is no model at nothing.onnx. Give")
         Path("flowers").mkdir(exist_ok=True)
         check_sentence(run(verb, "flower"), "model at flower. Did you mean 'flowers'? Give")
+        Path("flowers/recipe.toml").touch()
+        check_sentence(run(verb, "flowers"), "flowers has no published version yet. Run: tapeline")
 
 
 def test_a_file_that_was_changed_after_publication(run: Command) -> None:

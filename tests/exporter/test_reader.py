@@ -11,8 +11,11 @@ import exporter
 import trainer
 from exporter.errors import ExportError
 from exporter.reader import graph_of
-from trainer import Tensor, nn, no_grad, optim
+from trainer import Tensor, nn, no_grad, optim, run
+from trainer.compiled import CompiledStep
+from trainer.config import Recipe
 from trainer.core.proto import to_model
+from trainer.step import EagerStep
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -57,6 +60,61 @@ def test_an_exported_file_is_fine_tuned_like_the_module_it_came_from(tmp_path) -
     np.testing.assert_allclose(train(back), train(model), rtol=1e-6)
     exporter.export(back, np.zeros((2, 1, 8, 8), np.float32), tmp_path / "again.onnx")
     exporter.verify(tmp_path / "again.onnx", reference=back)
+
+
+@pytest.mark.parametrize("kind", [EagerStep, CompiledStep])
+def test_a_file_is_a_part_of_a_larger_model(tmp_path, kind) -> None:
+    """Its weights are trained, saved and exported with the rest, under the names of the graph."""
+    x = np.random.default_rng(0).standard_normal((8, 1, 8, 8)).astype(np.float32)
+    y = np.arange(8) % 2
+    body = network()
+    exporter.export(body, x, tmp_path / "m.onnx")
+    trainer.random.seed(2)
+    whole = nn.Sequential(body, nn.Linear(4, 2))
+    trainer.random.seed(2)  # the last layers begin alike
+    back = nn.Sequential(exporter.load(tmp_path / "m.onnx"), nn.Linear(4, 2))
+    assert back.parameters().keys() == whole.parameters().keys()
+    steps = [kind(model, nn.cross_entropy, optim.Adam()) for model in (whole, back)]
+    losses = [[step.train(x, y, 0.01) for _ in range(5)] for step in steps]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for step in steps:
+        step.sync()
+    for name, value in whole.state().items():
+        np.testing.assert_allclose(back.state()[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    exporter.export(back, x, tmp_path / "again.onnx")
+    exporter.verify(tmp_path / "again.onnx", reference=back)
+
+
+def test_a_recipe_trains_on_what_is_in_a_file(tmp_path) -> None:
+    exporter.export(nn.Linear(4, 5), np.zeros((2, 4), np.float32), tmp_path / "body.onnx")
+    (tmp_path / "model.py").write_text(
+        "from pathlib import Path\n"
+        "import exporter\n"
+        "from trainer import nn\n"
+        "def tuned():\n"
+        "    body = exporter.load(Path(__file__).with_name('body.onnx'))\n"
+        "    return nn.Sequential(body.freeze('bias'), nn.Linear(5, 3))\n"
+    )
+    (tmp_path / "recipe.toml").write_text(
+        '[data]\nsource = "iris"\n[model]\ndefinition = "model.py:tuned"\n'
+        '[train]\nloss = "cross_entropy"\nepochs = 1\n'
+    )
+    before = exporter.load(tmp_path / "body.onnx").state()
+    after = run.train(Recipe.read(tmp_path)).model.state()
+    assert not np.array_equal(after["layers.0.weight"], before["weight"])
+    np.testing.assert_array_equal(after["layers.0.bias"], before["bias"])
+
+
+def test_a_weight_may_have_the_name_of_an_attribute(tmp_path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21]> g (float[N] x) => (float[N] y)'
+        " <float[1] training = {2}, float[1] graph = {3}>"
+        " { a = Mul(x, training) y = Add(a, graph) }"
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    module = exporter.load(tmp_path / "m.onnx").eval()
+    assert list(module.parameters()) == ["training", "graph"]
+    assert module(Tensor(np.float32([1, 2]))).tolist() == [5, 7]
 
 
 def test_statistics_of_batch_normalization_are_buffers(tmp_path) -> None:

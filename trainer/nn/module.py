@@ -95,6 +95,10 @@ class Module(tree.Container):
         own = next((name for name, part in module.modules() if part is self), "")
         return ".".join(filter(None, (path, own))), self
 
+    def _held(self) -> dict[str, Any]:
+        """Where this Module's own Tensors stand by name: its attributes."""
+        return self.__dict__
+
     # The tree.
 
     def tree_children(self) -> dict[str, Tensor]:
@@ -120,7 +124,7 @@ class Module(tree.Container):
         for path, module in self.modules():
             for name, trained in module._own.items():
                 # Who moves a buffer does it where it stands; so there is no sharing but by Module.
-                key = id(module.__dict__[name]) if trained else (id(module), name)
+                key = id(module._held()[name]) if trained else (id(module), name)
                 places[f"{path}.{name}" if path else name] = found = same.setdefault(key, [])
                 found.append((module, name))
         return places
@@ -129,8 +133,9 @@ class Module(tree.Container):
         named: dict[str, Tensor] = {}
         seen = set()
         for path, module in self.modules():
+            held = module._held()
             for name, trained in module._own.items():
-                tensor = module.__dict__[name]
+                tensor = held[name]
                 key = id(tensor) if trained else (id(module), name)
                 if trained in kinds and key not in seen:
                     seen.add(key)
@@ -139,7 +144,7 @@ class Module(tree.Container):
 
     def every_name(self) -> dict[str, Tensor]:
         """Every parameter and buffer by each of its dotted names: in a checkpoint all of them stand."""
-        return {name: here.__dict__[own] for name, ((here, own), *_) in self._places().items()}
+        return {name: here._held()[own] for name, ((here, own), *_) in self._places().items()}
 
     def parameters(self) -> dict[str, Tensor]:
         """Every parameter by its first dotted name, frozen ones included."""
@@ -158,7 +163,7 @@ class Module(tree.Container):
         places = self._places()
         for name, tensor in tensors.items():
             for module, own in places[name]:
-                object.__setattr__(module, own, tensor)
+                module._held()[own] = tensor
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
         """Every parameter and buffer as an array, by each of its dotted names."""
