@@ -20,6 +20,8 @@ class Executions:
         {4: (2, 800)}
     """
 
+    __slots__ = ("_lock", "_sizes")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sizes: dict[int, tuple[int, int]] = {}

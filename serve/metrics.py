@@ -41,16 +41,20 @@ class Record:
     counters take locks and walk through their buckets, which costs more than an answer may.
     """
 
-    __slots__ = ("seconds", "since", "statuses")
+    __slots__ = ("errors", "good", "seconds", "since")
 
     def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
+        self.good = 0
+        self.errors: dict[int, int] = {}
         self.seconds = Distribution(BUCKETS)
         self.since = time.time()
 
     def observe(self, status: int, seconds: float) -> None:
         """Count one answer by its HTTP status, and time it."""
-        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status == 200:
+            self.good += 1
+        else:
+            self.errors[status] = self.errors.get(status, 0) + 1
         self.seconds.observe(seconds)
 
 
@@ -114,7 +118,8 @@ class Metrics(Collector):
                 "signature": SIGNATURE if model else "",
                 "protocol": protocol,
             }
-            for status, number in list(record.statuses.items()):
+            good = [(200, record.good)] if record.good else []
+            for status, number in (*good, *record.errors.copy().items()):
                 with_code = {**labels, "code": str(status)}
                 requests.add_sample("tapeline_requests_total", with_code, number)
                 requests.add_sample("tapeline_requests_created", with_code, record.since)

@@ -95,6 +95,9 @@ class Servable:
         self.loading: Loading | None = None
         self.example: Feeds | None = None
         self._session = session
+        # Without the Python around it, where there is such a thing: inputs are checked already, and
+        # nothing is to go from CUDA to the CPU unasked.
+        self._compute = getattr(session, "_sess", session).run
         self._names = [spec.name for spec in signature.outputs]
         self._bits = {
             spec.name
@@ -119,7 +122,7 @@ class Servable:
         names = self._names if names is None else names
         start = time.perf_counter_ns()
         try:
-            compute = self._run_bits if self._bits else self._session.run
+            compute = self._run_bits if self._bits else self._compute
             values = compute(names, feeds, None if run is None else run.options)
         except Exception as error:  # ONNX Runtime's exceptions have no common base
             if run is not None and run.cancelled:

@@ -34,6 +34,7 @@ class Traffic:
         self._versions: dict[str, dict[int, Version]] = {}  # newest first
         self._labels: dict[str, Mapping[str, Label]] = {}
         self._shares: dict[str, list[_Share]] = {}
+        self._plain: dict[str, Version] = {}  # the newest of models without shares
 
     def __iter__(self) -> Iterator[Version]:
         for versions in self._versions.values():
@@ -49,6 +50,7 @@ class Traffic:
         model, number = version.candidate.model, version.candidate.version
         versions = {**self._versions.get(model, {}), number: version}
         self._versions[model] = dict(sorted(versions.items(), reverse=True))
+        self._settle(model)
 
     def remove(self, version: Version) -> None:
         """Let no more requests find a version."""
@@ -56,10 +58,12 @@ class Traffic:
         del self._versions[model][number]
         if not self._versions[model]:
             del self._versions[model]
+        self._settle(model)
 
     def clear(self) -> None:
         """Let no requests find anything."""
         self._versions.clear()
+        self._plain.clear()
 
     def label(self, model: str, labels: Mapping[str, Label]) -> None:
         """Name versions; those with a percentage begin to take their share."""
@@ -69,6 +73,7 @@ class Traffic:
         self._shares[model] = [
             _Share(label.version, label.percent) for label in labels.values() if label.percent
         ]
+        self._settle(model)
 
     def labelled(self, model: str, label: str) -> int:
         """The version that a label names.
@@ -89,10 +94,20 @@ class Traffic:
             model: Its name.
             number: The version that the request names; None where it names none.
         """
+        if number is None and (newest := self._plain.get(model)) is not None:
+            return newest
         versions = self._versions.get(model)
         if not versions:
             return None
         return versions.get(number) if number is not None else self._unnamed(model, versions)
+
+    def _settle(self, model: str) -> None:
+        """Find out once what answers the requests to a model, where that is always the same."""
+        versions = self._versions.get(model)
+        if versions and not self._shares.get(model):
+            self._plain[model] = next(iter(versions.values()))
+        else:
+            self._plain.pop(model, None)
 
     def _unnamed(self, model: str, versions: Mapping[int, Version]) -> Version:
         """The version that answers a request that names none."""

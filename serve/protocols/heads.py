@@ -71,13 +71,15 @@ class Heads:
     """The heads that were understood lately, by their text and the signature that they fit."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[bytes, int], Head] = {}
+        # Clients send one text to many models, which then lie together in the processor's cache.
+        self._known: dict[bytes, dict[int, Head]] = {}
 
     def find(self, body: bytes, length: int, signature: Signature) -> Head | None:
         """What the first bytes of a body say, if it is known; all checks are done then."""
         if length > _MOST_BYTES:
             return None
-        head = self._known.get((body[:length], id(signature)))
+        heads = self._known.get(body[:length])
+        head = None if heads is None else heads.get(id(signature))
         if head is None or head.signature is not signature or head.size != len(body):
             return None
         return head
@@ -107,12 +109,12 @@ class Heads:
             start += array.nbytes
         if start != len(body):
             return
-        if len(self._known) >= _MOST:
+        if sum(map(len, self._known.values())) >= _MOST:
             self._known.clear()
         names = [want.spec.name for want in wanted]
         raw = len(set(names)) == len(names) and all(map(_is_raw, wanted))
         head = Head(signature, wanted, names, order, places, len(body), raw)
-        self._known[body[:length], id(signature)] = head
+        self._known.setdefault(body[:length], {})[id(signature)] = head
 
 
 def _is_raw(want: Wanted) -> bool:
