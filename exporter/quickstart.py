@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -127,10 +129,11 @@ class Quickstart:
     def _say_where(self, held_out: Dataset, published: Published) -> None:
         root, name = near(self.folder.parent), self.folder.name
         question = json.dumps({"instances": _rows(held_out)}, separators=(",", ":"))
+        tapeline = _program()
         lines = {
-            "The recipe, to change and train again": f"tapeline train {near(self.folder)}",
-            "What is in the file": f"tapeline inspect {near(published.path)}",
-            "The server": f"tapeline serve --model-base-path {root}",
+            "The recipe, to change and train again": f"{tapeline} train {near(self.folder)}",
+            "What is in the file": f"{tapeline} inspect {near(published.path)}",
+            "The server": f"{tapeline} serve --model-base-path {root}",
             "The question": f"curl -d '{question}' localhost:8501/v1/models/{name}:predict",
         }
         for title, command in lines.items():
@@ -146,6 +149,12 @@ class Quickstart:
             Text.assemble((f"{mark} ", "bold green"), f"{what:<10}", result, (took, "dim")),
             soft_wrap=True,
         )
+
+
+def _program() -> str:
+    """The command as it is reached here: by its path where the environment is not activated."""
+    beside = Path(sys.executable).with_name("tapeline")
+    return "tapeline" if shutil.which("tapeline") or not beside.exists() else str(near(beside))
 
 
 def _rows(held_out: Dataset) -> list[Any]:

@@ -14,6 +14,7 @@ from serve.bench.body import Body, examples, given, tensors
 from serve.errors import BenchError
 
 _TIMEOUT = 60.0
+_SHOWN = 300  # characters of what a server answers
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def find(url: str, body: bytes | None = None, headers: Mapping[str, str] | None 
     finally:
         server.close()
     if not 200 <= status < 300:
-        text = answer.decode("utf-8", "replace")[:300]
+        text = answer.decode("utf-8", "replace")[:_SHOWN]
         raise BenchError(
             f"{server.address}{path} answers {content.summary} with {status}: {text}"
             + ("" if body is not None else " Give a request that fits with --body FILE.")
@@ -86,6 +87,7 @@ class _Server:
         self.host, self.port = self._place(url, parts)
         self.path = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
         self.headers = headers
+        self.refusal = ""  # its last one, in its own words
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._connection = (
             http.client.HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
@@ -129,9 +131,14 @@ class _Server:
         """What a path answers; None where it is not JSON with status 200."""
         status, content = self.ask(method, path)
         try:
-            return json.loads(content) if status == 200 else None
+            value = json.loads(content)
         except ValueError:
             return None
+        if status == 200:
+            return value
+        if type(value) is dict and type(value.get("error")) is str:
+            self.refusal = f" ({value['error'][:_SHOWN]})"
+        return None
 
     def close(self) -> None:
         """Hang up."""
@@ -157,7 +164,7 @@ def _ask_for_body(server: _Server) -> tuple[str, Body]:
             signature = definitions.get("serving_default") or next(iter(definitions.values()))
             return f"{model}:predict", examples(signature)
     raise BenchError(
-        f"{server.address}{path} does not say what it takes: name a model of the server "
+        f"{server.address}{path} does not say what it takes{server.refusal}: name a model of the server "
         "(/v1/models/NAME or /v2/models/NAME), or give a request with --body FILE."
     )
 

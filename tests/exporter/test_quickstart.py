@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_the_recipe_is_the_one_in_the_repository() -> None:
 
 
 def test_it_goes_the_whole_way(tmp_path: Path) -> None:
-    done = quickstart(tmp_path)
+    done = quickstart(tmp_path, PATH="/usr/bin:/bin")  # the environment is not activated
     assert done.returncode == 0, done.stderr
     steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✓")]
     assert steps == ["trained", "exported", "verified", "serving", "answered"]
@@ -43,6 +44,10 @@ def test_it_goes_the_whole_way(tmp_path: Path) -> None:
         "golden.npz",
         "manifest.json",
     }
+    inspect = next(line for line in done.stdout.splitlines() if " inspect " in line)
+    subprocess.run(
+        shlex.split(inspect), cwd=tmp_path, env=ENVIRONMENT | {"PATH": "/usr/bin:/bin"}, check=True
+    )
     curl = next(line.strip() for line in done.stdout.splitlines() if line.startswith("  curl"))
     question = json.loads(curl.split("'")[1])
     with server(tmp_path / "models", "digits") as address:

@@ -62,8 +62,11 @@ def test_a_request_can_be_given(server: Server) -> None:
     ("path", "reason"),
     [
         ("", "has these models: .*linear.*Name one: http://"),
-        ("/v1/models/nobody", "does not say what it takes: name a model"),
-        ("/v2/models/optional_", "does not say what it takes"),
+        (
+            "/v1/models/nobody",
+            r"does not say what it takes \(Servable not found .*\): name a model",
+        ),
+        ("/v2/models/optional_", r"does not say what it takes \(.* Did you mean optional\?"),
         ("/v2/models/bfloat16", "Input 'x' is BF16: give a request with --body FILE"),
         ("/nowhere", "does not say what it takes"),
     ],
