@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from serve.admission import Admission
 from serve.batch import Batch, Outputs, Request
 from serve.batching import Batching, key_of, padded_size, rows_of, split, take
 from serve.budget import ThreadBudget
+from serve.distribution import Distribution
 from serve.errors import DeadlineExceeded, TooManyRequests, Unavailable
 from serve.executions import rows_in
 from serve.servable import Feeds, Servable
+
+_WAITS = tuple(100 * 1.2**n for n in range(52))  # TensorFlow Serving's, in microseconds
 
 
 @dataclass(slots=True)
@@ -32,14 +35,19 @@ class Totals:
         requests: How many requests, or parts of split ones, were computed.
         rows: How many examples they had.
         padding: How many examples were added to fill up batches.
-        waited: The seconds that requests waited, summed up.
+        waits: The microseconds that requests waited.
     """
 
     runs: int = 0
     requests: int = 0
     rows: int = 0
     padding: int = 0
-    waited: float = 0.0
+    waits: Distribution = field(default_factory=lambda: Distribution(_WAITS))
+
+    @property
+    def waited(self) -> float:
+        """The seconds that requests waited, summed up."""
+        return self.waits.sum / 1e6
 
 
 class Batcher:
@@ -319,5 +327,6 @@ class Batcher:
         totals.runs += 1
         totals.requests += len(requests)
         totals.rows += rows
-        totals.waited += sum(batch.start - request.queued for request in requests)
+        for request in requests:
+            totals.waits.observe((batch.start - request.queued) * 1e6)
         totals.padding += size - rows

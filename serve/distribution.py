@@ -33,6 +33,11 @@ class Distribution:
         self.buckets[bisect_left(self.bounds, value)] += times
         self.sum += value * times
 
+    def add(self, other: Distribution) -> None:
+        """Count what another one has counted, within the same bounds."""
+        self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+        self.sum += other.sum
+
     def write(self, metric: Metric, labels: Mapping[str, str]) -> None:
         """Add the samples `_bucket`, `_sum` and `_count` to a metric."""
         total = 0

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from serve.batcher import Totals
 from serve.distribution import Distribution
 from serve.infer import Inference
 from serve.manager import Manager
-from serve.servable import Servable
 
 _SERVING = ":tensorflow:serving:"
 _BATCHING = ":tensorflow:serving:batching_session:"
@@ -122,10 +122,12 @@ class TFServingMetrics(Collector):
         latency = _metric(_LOADING + "load_latency", "Microseconds that they took.")
         warming = _metric(_SERVING + "model_warmup_latency", "Microseconds of warming them up.")
         processed = Distribution(_SIZES)
+        queues: dict[str, list[Totals]] = defaultdict(list)
         for model, _, servable in self.manager.loaded():
             for size, (number, _) in servable.executions.by_size().items():
                 processed.observe(size, number)
-            self._queue(model, servable, waiting, padding)
+            if (queue := self.inference.queue_of(servable)) is not None:
+                queues[model].append(queue.totals)
             if servable.loading is not None:
                 path = {"model_path": str(servable.loading.path)}
                 attempts.add_sample(attempts.name, {**path, "status": "success"}, 1)
@@ -133,18 +135,21 @@ class TFServingMetrics(Collector):
                 microseconds = _microseconds()
                 microseconds.observe(servable.loading.warming * 1e6)
                 microseconds.write(warming, {**path, "status": "OK"})
+        for model, totals in queues.items():  # of all its versions: nothing tells them apart
+            _write_queue(model, totals, waiting, padding)
         runs.add_sample(runs.name, {}, sum(processed.buckets))
         processed.write(sizes, {})
         yield from (runs, sizes, waiting, padding, attempts, latency, warming)
 
-    def _queue(self, model: str, servable: Servable, waiting: Metric, padding: Metric) -> None:
-        queue = self.inference.queue_of(servable)
-        if queue is not None:
-            labels = {"thread_pool_name": model}
-            waiting.add_sample(waiting.name + "_sum", labels, queue.totals.waited * 1e6)
-            waiting.add_sample(waiting.name + "_count", labels, queue.totals.requests)
-            padding.add_sample(padding.name + "_sum", labels, queue.totals.padding)
-            padding.add_sample(padding.name + "_count", labels, queue.totals.runs)
+
+def _write_queue(model: str, totals: list[Totals], waiting: Metric, padding: Metric) -> None:
+    labels = {"thread_pool_name": model}
+    waits = Distribution(totals[0].waits.bounds)
+    for one in totals:
+        waits.add(one.waits)
+    waits.write(waiting, labels)
+    padding.add_sample(padding.name + "_sum", labels, sum(one.padding for one in totals))
+    padding.add_sample(padding.name + "_count", labels, sum(one.runs for one in totals))
 
 
 def _metric(name: str, text: str) -> Metric:

@@ -119,6 +119,9 @@ def test_tensorflow_serving_s_names_know_runs_and_loads(client: Client) -> None:
     assert client.post("/v1/models/slow:predict", {"inputs": 1})[0] == 200
     assert [b - a for a, b in zip(before, now(), strict=True)] == [1, 1, 1, 2, 2, 3, 1]
     assert sum(values(client, tfs + "runtime_latency_sum", model_name="classifier")) > 0
+    waits = found(client, session + "queuing_latency_bucket")
+    bounds = [s.labels["le"] for s in waits if s.labels["thread_pool_name"] == "slow"]
+    assert (len(bounds), bounds[0], bounds[-1]) == (53, "100.0", "+Inf")
     load, warm = ":tensorflow:cc:saved_model:load_latency", tfs + "model_warmup_latency_count"
     paths = [s.labels["model_path"] for s in found(client, load)]
     assert any(path.endswith("/linear/1") for path in paths)
@@ -193,3 +196,20 @@ def test_the_labels_of_a_version_end_with_it(tmp_path: Path) -> None:
         assert values(client, "nv_inference_exec_count", model="m") == [1]  # none while loading
         assert values(client, "nv_inference_count", version="1") == []
         client.close()
+
+
+def test_two_versions_of_a_model_have_no_sample_twice(tmp_path: Path) -> None:
+    for version in (1, 2):
+        models.publish(tmp_path, "slow", version, models.SLOW)
+    with Server(tmp_path, "--num-versions", "2") as server:
+        client = server.client()
+        for version in (1, 2):
+            wait_until(lambda version=version: client.is_available("slow", version), "it is ready")
+            path = f"/v1/models/slow/versions/{version}:predict"
+            assert client.post(path, {"inputs": 2000})[0] == 200
+        client.connection.request("GET", "/metrics")
+        families = parse(client.connection.getresponse().read().decode())
+        seen = [(s.name, *sorted(s.labels.items())) for f in families for s in f.samples]
+        assert len(seen) == len(set(seen))
+        waited = ":tensorflow:serving:batching_session:queuing_latency_count"
+        assert values(client, waited, thread_pool_name="slow") == [2]
