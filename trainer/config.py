@@ -130,7 +130,12 @@ class Recipe(_Section):
         if self.model.layers is not None:
             return nn.Sequential(*[build_layer(entry) for entry in self.model.layers])
         assert self.model.definition is not None
-        return _called(_defined(self.folder, self.model.definition), self.model.arguments)
+        made = _called(_defined(self.folder, self.model.definition), self.model.arguments)
+        if not isinstance(made, Module):
+            raise ConfigError(
+                f"{self.model.definition} gives {type(made).__name__}; a Module is expected."
+            )
+        return made
 
     def loss(self) -> Loss:
         """The loss function."""

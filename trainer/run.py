@@ -18,17 +18,15 @@ from trainer import random
 from trainer.checkpoint import Checkpoint
 from trainer.compiled import AutoStep, CompiledStep, choices
 from trainer.config import Recipe
-from trainer.core.dtypes import describe
 from trainer.core.errors import CheckpointError, ConfigError
 from trainer.core.hint import did_you_mean
-from trainer.core.mode import no_grad
-from trainer.core.tensor import wrap
 from trainer.data import Dataset, Loader
 from trainer.flame import page
 from trainer.loop import Epoch, Listener, Progress, evaluate, fit
 from trainer.nn.module import Module
 from trainer.profile import Profile, Recording
 from trainer.step import EagerStep, Step
+from trainer.trial import try_out
 
 ENGINES: dict[str, Callable[..., Step]] = {
     "auto": AutoStep,
@@ -96,7 +94,7 @@ def train(
     for _, layer in model.modules():
         if hasattr(layer, "adapt"):
             layer.adapt(training.x)
-    _check_outputs(model, training, recipe)
+    try_out(model, training, recipe)
     chosen, place = _where(engine or recipe.train.engine, device or recipe.train.device, profile)
     clip, accumulate = recipe.train.clip, recipe.train.accumulate
     step = ENGINES[chosen](model, recipe.loss(), recipe.optimizer(), clip, accumulate, **place)
@@ -190,20 +188,6 @@ def assess(recipe: Recipe) -> dict[str, float]:
     _, held_out = recipe.dataset()
     step = EagerStep(run.model, recipe.loss(), recipe.optimizer())
     return evaluate(step, held_out, recipe.metrics())
-
-
-def _check_outputs(model: Module, training: Dataset, recipe: Recipe) -> None:
-    """Try two rows before anything is written: shapes that do not fit are said at once."""
-    model.eval()
-    with no_grad():
-        output = model(wrap(training.x[:2]))
-    if recipe.train.loss == "cross_entropy" and training.task == "classify":
-        count = len(training.classes or ()) or int(training.y.max()) + 1
-        if output.ndim < 2 or output.shape[1] < count:
-            raise ConfigError(
-                f"The model's output is {describe(output)} for two rows, but {training.name} has "
-                f"{count} classes: let the last layer give {count} outputs."
-            )
 
 
 def _lineage(recipe: Recipe, training: Dataset, engine: str) -> dict[str, Any]:
