@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainer.core.graph import Equation, Graph, Value
+from trainer.core.passes import reads
 from trainer.core.tensor import Array
 
 
@@ -23,7 +24,7 @@ class Facts:
     def __init__(self, graph: Graph) -> None:
         self.made_by = {name: e for e in graph.equations for name in e.outputs}
         self.results = {value.name for value in graph.outputs}
-        self.readers = Counter(name for e in graph.equations for name in e.inputs)
+        self.readers = Counter(name for e in graph.equations for name in reads(e))
         self.readers.update(self.results)
         self._constants = graph.constants
         self._values: dict[str, Value] = {v.name: v for v in (*graph.inputs, *graph.outputs)}

@@ -36,10 +36,8 @@ _NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
 def optimize(graph: Graph) -> Graph:
     """All passes in order, until nothing changes.
 
-    A graph with subgraphs (If, Loop, Scan), which read names of the graph around them, stays as it is.
+    A subgraph stays as it is, and what it reads of the graph around it is there.
     """
-    if any(isinstance(a, Graph) for e in graph.equations for a in e.attrs.values()):
-        return graph
     before = -1
     while before != len(graph.equations):
         before = len(graph.equations)
@@ -57,13 +55,19 @@ def fold_constants(graph: Graph) -> Graph:
         made = None
         if equation.op == "Shape" and facts.shape(equation.inputs[0]) is not None:
             made = _shape(facts, equation)
-        elif fixed and equation.op not in _RANDOM and not facts.results & {*equation.outputs}:
+        elif fixed and not _own(equation) and not facts.results & {*equation.outputs}:
             made = _run(equation, [constants.get(name) for name in equation.inputs])
         if made is None:
             kept.append(equation)
         else:
             constants |= made
     return replace(graph, equations=tuple(kept), constants=constants)
+
+
+def _own(equation: Equation) -> bool:
+    """Whether more than its inputs decides on its outputs: chance, or what a subgraph reads."""
+    has_subgraph = any(isinstance(value, Graph) for value in equation.attrs.values())
+    return equation.op in _RANDOM or has_subgraph
 
 
 def _shape(facts: Facts, equation: Equation) -> dict[str, Array] | None:
@@ -104,7 +108,7 @@ def share_subexpressions(graph: Graph) -> Graph:
         inputs = tuple(names.get(name, name) for name in equation.inputs)
         attrs = tuple(sorted((key, frozen(value)) for key, value in equation.attrs.items()))
         key = (equation.op, equation.domain, inputs, attrs, len(equation.outputs))
-        own = equation.op in _RANDOM or results & {*equation.outputs}
+        own = _own(equation) or results & {*equation.outputs}
         same = equation if own else first.setdefault(key, equation)
         if same is equation:
             kept.append(equation)

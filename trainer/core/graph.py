@@ -108,6 +108,22 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class Closure:
+    """A subgraph whose last inputs are values around it: each run of it sees the same ones.
+
+    ONNX has no inputs for these, the body reads them by their names; so what is recorded lists them
+    after the operator's inputs, and lowering gives the body their names.
+
+    Attributes:
+        graph: What runs, with names of its own.
+        shared: How many of its inputs are such values.
+    """
+
+    graph: Graph
+    shared: int
+
+
+@dataclass(frozen=True)
 class Branch:
     """A subgraph of If, Loop or Scan together with the values around it that it may read."""
 
@@ -190,4 +206,6 @@ def frozen(value: Any) -> Any:
         return tuple(map(frozen, value))
     if isinstance(value, Graph):
         return value.canonical()
+    if isinstance(value, Closure):
+        return value.graph.canonical(), value.shared
     return value

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
 
 from trainer.core.dtypes import describe, onnx_code
 from trainer.core.errors import CaptureError
-from trainer.core.graph import Equation, Graph, Value, frozen
+from trainer.core.graph import Closure, Equation, Graph, Value, frozen
 from trainer.core.mode import Place, location
 from trainer.core.node import Node
+from trainer.core.passes import all_names, renamed
 from trainer.core.sizes import Size, fit
 from trainer.core.tensor import Array, Tensor
 
@@ -163,10 +164,14 @@ class _Lowering:
             self.names[node, k] = outputs[-1]
             results = [node.results[k], *[o.results[k] for o in others if o is not None]]
             self.values[outputs[-1]] = _seen(outputs[-1], results)
+        attrs = dict(node.attrs)
+        for name, closure in node.attrs.items():
+            if isinstance(closure, Closure):
+                own = len(inputs) - closure.shared
+                attrs[name] = _opened(closure, inputs[own:], outputs[0])
+                del inputs[own:]
         self.equations.append(
-            Equation(
-                node.op.name, tuple(inputs), tuple(outputs), node.attrs, node.op.domain, node.line
-            )
+            Equation(node.op.name, tuple(inputs), tuple(outputs), attrs, node.op.domain, node.line)
         )
 
     def _pass_on(self, node: Node) -> None:
@@ -381,3 +386,12 @@ def _same_rank(results: list[Array]) -> bool:
 
 def _short(array: Array) -> str:
     return repr(array.item()) if array.size == 1 else f"{array.tolist()}"[:80]
+
+
+def _opened(closure: Closure, around: list[str], prefix: str) -> Graph:
+    """The subgraph with names that nothing else has, reading what is around it by its names."""
+    body = closure.graph
+    own = len(body.inputs) - closure.shared
+    names = {name: f"{prefix}.{name}" for name in all_names(body)}
+    names |= {v.name: name for v, name in zip(body.inputs[own:], around, strict=True)}
+    return renamed(replace(body, inputs=body.inputs[:own], known={}), names)

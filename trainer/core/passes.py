@@ -37,7 +37,7 @@ def without_dead_ends(graph: Graph) -> Graph:
     for equation in reversed(graph.equations):
         if needed.intersection(equation.outputs):
             kept.append(equation)
-            needed.update(_reads(equation))
+            needed.update(reads(equation))
     constants = {name: array for name, array in graph.constants.items() if name in needed}
     return replace(graph, equations=tuple(reversed(kept)), constants=constants)
 
@@ -86,11 +86,11 @@ def all_names(graph: Graph) -> set[str]:
     """Every name that a graph uses, the absent input's empty name excepted."""
     found = {value.name for value in (*graph.inputs, *graph.outputs)} | graph.constants.keys()
     for equation in graph.equations:
-        found.update(_reads(equation), equation.outputs)
+        found.update(reads(equation), equation.outputs)
     return found - {""}
 
 
-def _reads(equation: Equation) -> Iterator[str]:
+def reads(equation: Equation) -> Iterator[str]:
     """The names an operator uses, those that its subgraphs take from around them included."""
     yield from equation.inputs
     for attribute in equation.attrs.values():

@@ -14,7 +14,7 @@ from trainer.core import tensor as tensor_module
 from trainer.core import tree
 from trainer.core.dtypes import describe, is_float
 from trainer.core.errors import GradientError
-from trainer.core.mode import capturing, location, mode
+from trainer.core.mode import capturing, current, location, mode
 from trainer.core.node import Node, Spec
 from trainer.core.op import find
 from trainer.core.tensor import Tensor, apply, wrap
@@ -111,6 +111,11 @@ def jvp(function: Callable[..., Any], x: Any, v: Any) -> tuple[Any, Any]:
             inner = functools.reduce(operator.add, terms)
             tangents = walk([inner], [_ones(inner)], [_link(u) for u in dummies], record=True)
     return y, _fill(y, dummies, tangents)
+
+
+def differentiating_once() -> bool:
+    """Whether a function runs whose gradient follows, and nobody asks for the gradient of that."""
+    return _depth.get() == 1 and current.get().grad
 
 
 def watch(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from trainer.core.tensor import Tensor, apply
 from trainer.nn.dropout import Dropout
 from trainer.nn.initializer import fan_in_uniform
 from trainer.nn.module import Module
+from trainer.ops import lstm_scan
 
 States = Tensor | tuple[Tensor, ...]
 
@@ -104,13 +105,22 @@ class _Recurrent(Module):
         self, layer: _Layer, x: Tensor, lengths: Tensor | None, begin: list[Tensor | None]
     ) -> list[Tensor]:
         """One layer: [time, batch, inputs] to [time, batch, directions * hidden] and its last states."""
-        weights = (layer.weight_ih, layer.weight_hh, layer.bias)
-        inputs = (x, *weights, lengths, *begin)
-        y, *ends = apply(self.operator, *inputs, outputs=1 + self.states, **self._settings())
+        y, *ends = self._apply(layer, x, lengths, begin)
         if self.directions == 1:
             return [y.squeeze(1), *ends]
         time, batch, width = x.shape[0], x.shape[1], self.directions * self.hidden_size
         return [y.permute(0, 2, 1, 3).reshape(time, batch, width), *ends]
+
+    def _apply(
+        self, layer: _Layer, x: Tensor, lengths: Tensor | None, begin: list[Tensor | None]
+    ) -> tuple[Tensor, ...]:
+        """The operator: states [time, directions, batch, hidden] and the last ones."""
+        weights = (layer.weight_ih, layer.weight_hh, layer.bias)
+        inputs = (x, *weights, lengths, *begin)
+        made: tuple[Tensor, ...] = apply(
+            self.operator, *inputs, outputs=1 + self.states, **self._settings()
+        )
+        return made
 
 
 def _stacked(parts: tuple[Tensor, ...]) -> Tensor:
@@ -143,6 +153,14 @@ class LSTM(_Recurrent):
     """
 
     operator, gates, states = "LSTM", 4, 2
+
+    def _apply(
+        self, layer: _Layer, x: Tensor, lengths: Tensor | None, begin: list[Tensor | None]
+    ) -> tuple[Tensor, ...]:
+        if lengths is not None or not lstm_scan.is_faster():
+            return super()._apply(layer, x, lengths, begin)
+        weights, (h, c) = (layer.weight_ih, layer.weight_hh, layer.bias), begin
+        return lstm_scan.lstm(x, *weights, h, c, self._settings()["direction"])
 
 
 class GRU(_Recurrent):

@@ -153,24 +153,24 @@ def by_direction(
         alive = apply("Less", steps, lengths).cast(x.dtype).unsqueeze(-1)
     found = []
     for d, backwards in enumerate(BACKWARDS[direction]):
-        h = _turned(_only(y, 1, d), backwards, lengths)
-        by_h = None if by_y is None else _turned(_only(by_y, 1, d), backwards, lengths)
+        h = _turned(only(y, 1, d), backwards, lengths)
+        by_h = None if by_y is None else _turned(only(by_y, 1, d), backwards, lengths)
         if by_h is not None and alive is not None:
             by_h = by_h * alive  # where a sequence is over, `y` is 0 whatever the state
-        begin = [nothing if v is None else _only(v, 0, d) for v in starts]
+        begin = [nothing if v is None else only(v, 0, d) for v in starts]
         first = begin[0].unsqueeze(0)
         passage = Passage(
             time=time,
-            x=_rows(_turned(x, backwards, lengths)),
-            w=_only(w, 0, d),
-            r=_only(r, 0, d),
-            b=None if b is None else _only(b, 0, d).reshape(2, -1),
+            x=rows_of(_turned(x, backwards, lengths)),
+            w=only(w, 0, d),
+            r=only(r, 0, d),
+            b=None if b is None else only(b, 0, d).reshape(2, -1),
             starts=begin,
-            h=_rows(h),
-            before=_rows(apply("Concat", first, h[:-1], axis=0) if time > 1 else first),
-            by_h=None if by_h is None else apply("Split", _rows(by_h), axis=0, num_outputs=time),
-            by_ends=[nothing if v is None else _only(v, 0, d) for v in by_ends],
-            alive=None if alive is None else _rows(alive),
+            h=rows_of(h),
+            before=rows_of(apply("Concat", first, h[:-1], axis=0) if time > 1 else first),
+            by_h=None if by_h is None else apply("Split", rows_of(by_h), axis=0, num_outputs=time),
+            by_ends=[nothing if v is None else only(v, 0, d) for v in by_ends],
+            alive=None if alive is None else rows_of(alive),
         )
         rows, *rest = rule(d, passage)
         by_inputs = rows.reshape(time, -1, rows.shape[-1])
@@ -183,14 +183,14 @@ def by_direction(
     return [by_x, by_w, by_r, by_b, None, *by_starts]
 
 
-def _only(x: Tensor, axis: int, d: int) -> Tensor:
+def only(x: Tensor, axis: int, d: int) -> Tensor:
     """One direction of what there is for each along an axis; the only one without a copy."""
     if x.shape[axis] == 1:
         return x.squeeze(axis)
     return x[d] if axis == 0 else x[:, d]
 
 
-def _rows(x: Tensor) -> Tensor:
+def rows_of(x: Tensor) -> Tensor:
     """[time, N, ...] as one matrix."""
     return x.reshape(-1, x.shape[-1])
 

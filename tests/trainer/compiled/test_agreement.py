@@ -76,8 +76,6 @@ NO_FLOAT64 = {
             "GRU",
             "InstanceNorm1d",
             "InstanceNorm2d",
-            "LSTM",
-            "LastState",
             "LeakyReLU",
             "Mish",
             "PReLU",
@@ -90,6 +88,8 @@ NO_FLOAT64 = {
     ),
     # The evaluator has constants of these in float32: 1 / sqrt(2), 1 / 6, the slope of SELU.
     **dict.fromkeys(("GELU", "Hardsigmoid", "Hardswish", "SELU"), kernels),
+    # The evaluator's Scan knows one direction.
+    **dict.fromkeys(("LSTM", "LastState"), kernels),
 }
 
 # Per optimizer the settings it is tried with; each setting has to occur.

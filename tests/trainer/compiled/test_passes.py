@@ -239,12 +239,12 @@ def test_random_operators_are_neither_shared_nor_folded() -> None:
     assert operators(optimize(graph)) == ["RandomUniform", "RandomUniform", "Add"]
 
 
-def test_a_graph_with_subgraphs_stays_as_it_is() -> None:
-    captured = capture(lambda x: (x * 1.0).tanh(), wrap(X))
-    first, second = captured.graph.equations
-    inner = replace(first, attrs={"body": captured.graph})
-    graph = replace(captured.graph, equations=(inner, second))
-    assert optimize(graph) is graph
+def test_an_operator_with_a_subgraph_is_not_folded_and_not_shared() -> None:
+    captured = capture(lambda x: (x * 2.0) + (x * 2.0), wrap(X))
+    first, second, last = captured.graph.equations
+    inner = [replace(e, op="Scan", attrs={"body": captured.graph}) for e in (first, second)]
+    graph = replace(captured.graph, equations=(*inner, last))
+    assert [equation.op for equation in optimize(graph).equations] == ["Scan", "Scan", "Add"]
 
 
 def test_every_pattern_says_what_it_does() -> None:
