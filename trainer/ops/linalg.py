@@ -39,7 +39,7 @@ def _check_inner(a: Array, b: Array) -> None:
 @vjp("MatMul")
 def _matmul_vjp(g, _y, a, b):
     if a.ndim > 1 and b.ndim == 2 and 0 not in b.shape:
-        return lambda: _by_transposed(g, b), lambda: _over_all_rows(a, g)
+        return lambda: _by_transposed(g, b), lambda: product_over_rows(a, g)
     left = a.unsqueeze(0) if a.ndim == 1 else a
     right = b.unsqueeze(-1) if b.ndim == 1 else b
     inner = g.unsqueeze(-1) if b.ndim == 1 else g
@@ -61,9 +61,9 @@ def _by_transposed(g, b):
     return apply("Gemm", g, b, transB=1) if g.ndim == 2 else g @ b.T
 
 
-def _over_all_rows(a, g):
-    """The sum over the batch is part of one product."""
-    if a.ndim > 2:
+def product_over_rows(a, g):
+    """The product of `a` transposed and `g`; the axes before the last are rows."""
+    if a.ndim != 2:
         a, g = (apply("Reshape", x, [-1, x.shape[-1]]) for x in (a, g))
     return apply("Gemm", a, g, transA=1)
 

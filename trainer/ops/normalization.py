@@ -16,7 +16,9 @@ from trainer.core.tensor import Tensor, apply
 from trainer.ops.blocks import for_each_block
 from trainer.ops.broadcasting import LONG, row_by_row
 from trainer.ops.ieee import widen, widened
+from trainer.ops.linalg import product_over_rows
 from trainer.ops.reduction import spread_to, sum_over
+from trainer.ops.rowwise import over_rows
 from trainer.ops.standardization import (
     across_channels,
     as_dtype,
@@ -71,11 +73,6 @@ def layer_normalization(
 
 @vjp("LayerNormalization", outputs=3)
 def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis, epsilon):
-    """With c = x - mean and i = 1 / deviation: (g s - mean(g s) - c i^2 mean(c g s)) i, s the scale.
-
-    Sums over rows and columns are products with vectors, and g c serves x and the scale: what is left are
-    seven passes over memory.
-    """
     g, g_mean, g_inverse = (*gradients, None, None)[:3]
     axis %= x.ndim
     row = x.shape[axis:]
@@ -83,33 +80,42 @@ def _layer_normalization_vjp(gradients, y, x, scale, _b=None, *, axis, epsilon):
     values = _rows(as_dtype(x, dtype), axis, count)
     if x.dtype == np.float64 and g_mean is None and g_inverse is None:
         # In a graph the operator gives a mean of float32 only.
-        centered, inverse = center(values, [axis], epsilon)
+        values, inverse = center(values, [axis], epsilon)
+        mean = None
     else:
         mean, inverse = (_rows(v, axis, 1) for v in y[1:])
-        centered = values - mean
-    terms = []
+    terms, by_scale = [], None
     if g is not None:
-        rows = _rows(as_dtype(g, dtype), axis, count)
         factor = _rows(spread_to(as_dtype(scale, dtype), row), 0, count)
-        column, product = factor.unsqueeze(-1), rows * centered
-        along = (product @ column) * (inverse * inverse * inverse / float(count))
-        level = (rows @ column) * (inverse / float(count))
-        terms.append(rows * (inverse * factor) - centered * along - level)
+        rule = functools.partial(_rule_of_rows, factor, factor.unsqueeze(-1) / float(count))
+        rows = _rows(as_dtype(g, dtype), axis, count)
+        by_rows, by_factor = over_rows(rule, rows, inverse, values, mean)
+        terms.append(by_rows)
+        by_scale = as_dtype(by_factor.reshape(*row), x.dtype)
     # The gradient of this gradient comes through the mean and the deviation, too.
     if g_mean is not None:
         terms.append(apply("Expand", _rows(g_mean, axis, 1) / float(count), [count]))
     if g_inverse is not None:
         slope = _rows(g_inverse, axis, 1) * inverse * inverse * inverse / -float(count)
-        terms.append(centered * slope)
+        terms.append((values - mean) * slope)
     by_x = as_dtype(functools.reduce(operator.add, terms), x.dtype)
     if axis < x.ndim - 1:
         by_x = by_x.reshape(*(0,) * axis, *row)
+    return by_x, by_scale, g
 
-    def by_scale():
-        summed = inverse.reshape(1, -1) @ product.reshape(-1, count)
-        return as_dtype(summed.reshape(*row), x.dtype)
 
-    return by_x, None if g is None else by_scale, g
+def _rule_of_rows(scale, share, g, inverse, values, mean):
+    """With c = x - mean and i = 1 / deviation: (g s - mean(g s) - c i^2 mean(c g s)) i, s the scale.
+
+    Sums are products with vectors, `share` being s divided by their number, and g c serves x and the scale.
+    """
+    centered = values if mean is None else values - mean
+    product = g * centered
+    by_scale = product_over_rows(inverse, product)
+    along = centered * ((product @ share) * (inverse * inverse * inverse))
+    level = (g @ share) * inverse
+    del centered, product  # What follows is written where the cache has them.
+    return g * scale * inverse - along - level, by_scale
 
 
 def _rows(x: Tensor, axis: int, count: int) -> Tensor:
