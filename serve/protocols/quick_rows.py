@@ -19,6 +19,9 @@ _MOST_BYTES = 2**20
 _LEAST_BYTES_PER_LIST = 64
 _DEFAULT = "serving_default"
 
+# What a parser's documents raise where they are not as they should be.
+NOT_PLAIN = (AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+
 
 class QuickRows:
     """A parser that is kept from request to request; for one thread.
@@ -46,20 +49,18 @@ class QuickRows:
             The input by name; None where the text is anything else, or is wrong.
         """
         spec = signature.inputs[0]
-        lists = len(text) - len(text.replace(b"[", b""))  # `count` takes ten times as long
+        lists = count_lists(text)
         if (
             len(signature.inputs) != 1
             or not spec.shape
             or spec.element is None
             or spec.element.code not in ("f", "d")
-            or len(text) > _MOST_BYTES
-            or lists * _LEAST_BYTES_PER_LIST > len(text)
-            or text[:1] != b"{"
+            or not may_be_plain(text, lists)
         ):
             return None
         try:
             found = self._numbers(text, len(spec.shape), lists)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError):
+        except NOT_PLAIN:
             return None
         if found is None:
             return None
@@ -88,3 +89,15 @@ class QuickRows:
         if seen != lists:  # there are lists in the innermost ones
             return None
         return np.frombuffer(rows.as_buffer(of_type="d")).reshape(shape)
+
+
+def count_lists(text: bytes) -> int:
+    """How many lists begin in a JSON text whose strings have no brackets."""
+    return len(text) - len(text.replace(b"[", b""))  # `count` takes ten times as long
+
+
+def may_be_plain(text: bytes, lists: int) -> bool:
+    """Whether it is worth a try: an object, not too long, with lists that are long enough."""
+    return (
+        len(text) <= _MOST_BYTES and lists * _LEAST_BYTES_PER_LIST <= len(text) and text[:1] == b"{"
+    )

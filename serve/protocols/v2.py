@@ -35,10 +35,12 @@ from serve.protocols.http import (
     wanted_coding,
 )
 from serve.protocols.overload import refuse_unread
+from serve.protocols.quick_tensors import QuickTensors
 from serve.protocols.sequences import parts_of
 from serve.protocols.statistics import Statistics
 from serve.protocols.v2_management import LogSettings, config, index
 from serve.protocols.v2_tensors import (
+    Arrays,
     Wanted,
     read_bare,
     read_inputs,
@@ -46,6 +48,7 @@ from serve.protocols.v2_tensors import (
     read_wanted,
     write_outputs,
 )
+from serve.signature import Signature
 from serve.tensors import TensorSpec, loads
 from serve.version import Handle
 
@@ -108,6 +111,7 @@ class V2:
         self.model_control = model_control
         self._headers = _CORS if cors else ()
         self._heads = Heads()
+        self._quick = QuickTensors()
         self.log_settings = LogSettings(logging.getLogger("serve"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -268,13 +272,10 @@ class V2:
             return _write(handle, [Wanted(spec, binary=raw) for spec in signature.outputs], outputs)
         if (head := self._heads.find(body, length, signature)) is not None:
             return await self._repeat(handle, body, head, observation)
-        request = loads(body if length == len(body) else body[:length])
-        if type(request) is not dict:
-            raise InvalidArgument("The request must be a JSON object with 'inputs'.")
+        request, feeds = self._read(body, length, signature)
         identifier = request.get("id")
         if identifier is not None and type(identifier) is not str:
             raise InvalidArgument("'id' must be a string.")
-        feeds = read_inputs(request, memoryview(body)[length:], signature)
         wanted, order = read_wanted(request, signature), read_order(request)
         observation.has_read(rows_in(feeds))
         names = [want.spec.name for want in wanted]
@@ -284,6 +285,17 @@ class V2:
         observation.has_computed()
         self._heads.remember(body, length, request, feeds, wanted, order, signature)
         return _write(handle, wanted, outputs, identifier)
+
+    def _read(
+        self, body: bytes, length: int, signature: Signature
+    ) -> tuple[dict[str, Any], Arrays]:
+        """The JSON of a request, and its inputs."""
+        if length == len(body) and (quick := self._quick.read(body, signature)) is not None:
+            return quick
+        request = loads(body if length == len(body) else body[:length])
+        if type(request) is not dict:
+            raise InvalidArgument("The request must be a JSON object with 'inputs'.")
+        return request, read_inputs(request, memoryview(body)[length:], signature)
 
     async def _repeat(
         self, handle: Handle, body: bytes, head: Head, observation: Observation
