@@ -137,35 +137,51 @@ def _read(found: Inspection, data: Path) -> dict[str, Array]:
 
 def _from_table(found: Inspection, table: Table) -> dict[str, Array]:
     if len(found.inputs) > 1:  # a column for each, as scikit-learn's converters have it
-        columns = {spec.name: _columns(table, spec, [spec.name]) for spec in found.inputs}
         return {
-            spec.name: columns[spec.name]
-            if spec.shape and len(spec.shape) > 1
-            else columns[spec.name][:, 0]
+            spec.name: _columns(table, spec, [spec.name]).reshape(-1, *_inner(spec))
             for spec in found.inputs
         }
     (spec,) = found.inputs
-    names: Sequence[str] = (found.lineage or {}).get("features") or table.columns
-    rows = _columns(table, spec, names)
-    sizes = [n for n in (spec.shape or ())[1:] if isinstance(n, int)]
-    if rows.shape[1] == math.prod(sizes):  # an image, a pixel a column
-        rows = rows.reshape(-1, *sizes)
+    rows = _columns(table, spec, (found.lineage or {}).get("features") or table.columns)
+    if rows.shape[1] == math.prod(_inner(spec)):  # an image, a pixel a column
+        rows = rows.reshape(-1, *_inner(spec))
     return {spec.name: rows}
+
+
+def _inner(spec: TensorSpec) -> list[int]:
+    """The sizes of one row; what may have any size is 1."""
+    return [size if isinstance(size, int) else 1 for size in (spec.shape or ())[1:]]
 
 
 def _columns(table: Table, spec: TensorSpec, names: Sequence[str]) -> Array:
     """The cells of some columns, [rows, columns], of the input's type."""
-    if spec.dtype == "string":
-        return np.array([table.text(name) for name in names], object).T
-    return _as(spec, table.numbers(names), table.path)
+    dtype = _dtype(spec)
+    if dtype.kind not in "Oiu":
+        return _as(spec, table.numbers(names), table.path)
+    cells = np.array([table.text(name) for name in names], object).T
+    try:
+        return cells.astype(dtype)
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"{table.path}: the input {spec.name} takes {spec}, and not every cell of "
+            f"{listing(names)} is one of these whole numbers: {error}."
+        ) from error
 
 
 def _as(spec: TensorSpec, array: Array, data: Path) -> Array:
     """The array in an input's type; whole numbers may become others, amounts no whole numbers."""
-    wanted = np.dtype(object if spec.dtype == "string" else spec.dtype)
-    given = array.dtype
+    wanted, given = _dtype(spec), array.dtype
     if given.kind in "US" and wanted.kind == "O":
         return array.astype(str).astype(object)
     if given.kind == wanted.kind or np.can_cast(given, wanted, "same_kind"):
         return array.astype(wanted)
     raise DataError(f"{data}: the input {spec.name} takes {spec}, but {given} is given.")
+
+
+def _dtype(spec: TensorSpec) -> np.dtype[Any]:
+    try:
+        return np.dtype(object if spec.dtype == "string" else spec.dtype)
+    except TypeError:
+        raise DataError(
+            f"The input {spec.name} takes {spec}; there is no file of rows for that."
+        ) from None

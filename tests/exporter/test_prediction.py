@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import exporter
@@ -76,6 +77,39 @@ def test_columns_are_found_by_the_names_that_the_model_was_trained_with(
     found = exporter.predict(line, file)
     assert found.outputs["y"].tolist() == [[1, 30], [2, 40]]
     assert found.columns() == ["y.0", "y.1"]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_whole_numbers_of_a_table_are_exact(tmp_path: Path, dtype: str) -> None:
+    text = f"""<ir_version: 10, opset_import: ["": 21]>
+        g ({dtype}[N,2] x) => ({dtype}[N,2] y) {{ y = Identity(x) }}"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
+    largest = int(np.iinfo(dtype).max)
+    file = tmp_path / "rows.csv"
+    file.write_text(f"a,b\n1,{largest}\n")
+    found = exporter.predict(tmp_path / "m.onnx", file)
+    assert found.outputs["y"].tolist() == [[1, largest]]
+    for wrong in ("1.5", str(largest + 1)):
+        file.write_text(f"a,b\n1,{wrong}\n")
+        with pytest.raises(DataError, match="not every cell of a, b is one of these whole numb"):
+            exporter.predict(tmp_path / "m.onnx", file)
+
+
+def test_a_type_that_rows_cannot_have_is_said(tmp_path: Path) -> None:
+    text = """<ir_version: 10, opset_import: ["": 21]>
+        g (seq(float[N]) x) => (int64 y) { y = SequenceLength(x) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "m.onnx")
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    with pytest.raises(DataError, match=r"x takes sequence.*no file of rows for that"):
+        exporter.predict(tmp_path / "m.onnx", tmp_path / "rows.csv")
+
+
+def test_an_image_has_a_column_for_each_pixel(tmp_path: Path) -> None:
+    exporter.export(nn.Flatten(), np.ones((2, 2, 3), np.float32), tmp_path / "m.onnx")
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b,c,d,e,f\n1,2,3,4,5,6\n")
+    found = exporter.predict(tmp_path / "m.onnx", file)
+    assert found.outputs["y"].tolist() == [[1, 2, 3, 4, 5, 6]]
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float64", "uint8"])
