@@ -9,7 +9,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -42,6 +44,7 @@ from serve.protocols.v2_management import LogSettings, config, index
 from serve.protocols.v2_tensors import (
     Arrays,
     Wanted,
+    has_pictures,
     read_bare,
     read_inputs,
     read_order,
@@ -112,6 +115,7 @@ class V2:
         self._headers = _CORS if cors else ()
         self._heads = Heads()
         self._quick = QuickTensors()
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self.log_settings = LogSettings(logging.getLogger("serve"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -263,7 +267,9 @@ class V2:
         servable = handle.servable
         signature = servable.signature
         if length is None or length == FILE:
-            feeds = read_bare(body, signature, is_file=length == FILE)
+            is_file = length == FILE
+            read = partial(read_bare, body, signature, is_file)
+            feeds = await self._aside(read) if is_file else read()
             observation.has_read(rows_in(feeds))
             outputs = await self.inference.run(servable, feeds, None, observation.arrived)
             observation.has_computed()
@@ -272,7 +278,7 @@ class V2:
             return _write(handle, [Wanted(spec, binary=raw) for spec in signature.outputs], outputs)
         if (head := self._heads.find(body, length, signature)) is not None:
             return await self._repeat(handle, body, head, observation)
-        request, feeds = self._read(body, length, signature)
+        request, feeds = await self._read(body, length, signature)
         identifier = request.get("id")
         if identifier is not None and type(identifier) is not str:
             raise InvalidArgument("'id' must be a string.")
@@ -286,7 +292,7 @@ class V2:
         self._heads.remember(body, length, request, feeds, wanted, order, signature)
         return _write(handle, wanted, outputs, identifier)
 
-    def _read(
+    async def _read(
         self, body: bytes, length: int, signature: Signature
     ) -> tuple[dict[str, Any], Arrays]:
         """The JSON of a request, and its inputs."""
@@ -295,7 +301,12 @@ class V2:
         request = loads(body if length == len(body) else body[:length])
         if type(request) is not dict:
             raise InvalidArgument("The request must be a JSON object with 'inputs'.")
-        return request, read_inputs(request, memoryview(body)[length:], signature)
+        read = partial(read_inputs, request, memoryview(body)[length:], signature)
+        return request, await self._aside(read) if has_pictures(request, signature) else read()
+
+    async def _aside(self, read: Callable[[], Arrays]) -> Arrays:
+        """Read pictures on a thread, as others are answered meanwhile; one at a time, for the memory."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoder, read)
 
     async def _repeat(
         self, handle: Handle, body: bytes, head: Head, observation: Observation

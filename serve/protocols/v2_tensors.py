@@ -80,8 +80,7 @@ def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signatur
             )
         if name in feeds:
             raise InvalidArgument(f"Input {name!r} is given twice.")
-        # Pictures are BYTES, whatever the model makes of them.
-        pictures = tensor.get("datatype") == "BYTES" and spec.element not in (None, _TEXT)
+        pictures = _is_pictures(tensor, spec)
         sent = replace(spec, type="tensor(string)") if pictures else spec
         shape = _shape(tensor, sent)
         size = _binary_size(tensor, sent, shape, len(raw) - offset)
@@ -98,6 +97,16 @@ def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signatur
             f"{len(raw)} bytes follow the JSON, but its inputs have a binary_data_size of {offset}."
         )
     return feeds
+
+
+def has_pictures(request: Mapping[str, Any], signature: Signature) -> bool:
+    """Say whether an input has to be decoded, which takes long."""
+    tensors = request.get("inputs")
+    return type(tensors) is list and any(
+        _is_pictures(tensor, signature.input[tensor["name"]])
+        for tensor in tensors
+        if type(tensor) is dict and tensor.get("name") in [*signature.input]
+    )
 
 
 def read_bare(body: bytes, signature: Signature, is_file: bool = False) -> Arrays:
@@ -236,6 +245,11 @@ def parameter(holder: Mapping[str, Any], name: str, kind: type, default: Any) ->
     if type(value) is not kind:
         raise InvalidArgument(f"The parameter {name!r} must be of type {kind.__name__}.")
     return value
+
+
+def _is_pictures(tensor: Mapping[str, Any], spec: TensorSpec) -> bool:
+    """Pictures are BYTES, whatever the model makes of them."""
+    return tensor.get("datatype") == "BYTES" and spec.element not in (None, _TEXT)
 
 
 def _shape(tensor: Mapping[str, Any], spec: TensorSpec) -> list[int]:

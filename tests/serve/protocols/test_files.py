@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import select
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,24 @@ def refused(client: Client, model: str, body: bytes, headers: Any = FORM) -> str
     status, answer, _ = send(client, model, body, headers)
     assert status == 400
     return answer["error"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_others_are_answered_while_a_picture_is_decoded(pictures: Client, wrapped: bool) -> None:
+    body = written(np.zeros((6000, 6000), np.uint8))
+    headers = dict(FORM)
+    if wrapped:
+        raw = pack(body)
+        head = json.dumps({"inputs": [tensor("x", "BYTES", [1], len(raw))]}).encode()
+        body, headers = head + raw, {"Inference-Header-Content-Length": str(len(head))}
+    patient = Client(pictures.connection.port)
+    patient.connection.request("POST", "/v2/models/first/infer", body, headers)
+    wait_until(lambda: pictures.metric("tapeline_requests_in_progress"), "it has begun")
+    sock = patient.connection.sock
+    assert not select.select([sock], [], [], 0)[0]
+    answer = patient.connection.getresponse()
+    assert (answer.status, len(json.loads(answer.read())["outputs"][0]["data"])) == (200, 72)
+    patient.connection.close()
 
 
 @pytest.mark.parametrize("headers", [FORM, {"Content-Type": "image/png"}, {}])
