@@ -139,6 +139,14 @@ def ask(port: int, path: str, body: Body) -> None:
         raise SystemExit(f"{path} on port {port}: {error} {error.read()[:300]!r}") from error
 
 
+def microseconds_of_runs(port: int) -> float:
+    """How long the runtime took for a run so far, over all models, by our server's own statistics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/stats") as answer:
+        models = json.load(answer)["model_stats"]
+    runs = [size["compute_infer"] for model in models for size in model["batch_stats"]]
+    return sum(run["ns"] for run in runs) / sum(run["count"] for run in runs) / 1e3
+
+
 @contextmanager
 def _running(command: list, log: Path, ready: str, **variables: object) -> Iterator[None]:
     """A process, and all that it starts, from its first good answer to the end of the block."""
