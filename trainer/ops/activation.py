@@ -12,6 +12,7 @@ from trainer.ops.blocks import blockwise
 from trainer.ops.exponential import error_function
 from trainer.ops.ieee import quiet, widened
 from trainer.ops.rectifier import positive_part
+from trainer.ops.rowwise import elementwise
 
 
 @op("Sigmoid")
@@ -81,6 +82,7 @@ def hard_swish(x: T) -> T:
 
 
 @vjp("HardSwish")
+@elementwise
 def _hard_swish_vjp(g, _y, x):
     slope = apply("Where", x < 3.0, x * (1 / 3) + 0.5, 1.0)
     return g * apply("Where", x > -3.0, slope, 0.0)
@@ -113,6 +115,7 @@ def gelu(x: T, *, approximate: str = "none") -> T:
 
 
 @vjp("Gelu")
+@elementwise
 def _gelu_vjp(g, _y, x, *, approximate):
     if approximate == "tanh":
         root = math.sqrt(2 / math.pi)
@@ -152,6 +155,7 @@ def softsign(input: T) -> T:
 
 
 @vjp("Softsign")
+@elementwise
 def _softsign_vjp(g, _y, input):
     divisor = abs(input) + 1.0
     return g / (divisor * divisor)
@@ -168,6 +172,7 @@ def mish(x: T) -> T:
 
 
 @vjp("Mish")
+@elementwise
 def _mish_vjp(g, _y, x):
     tangent = apply("Tanh", apply("Softplus", x))
     return g * (tangent + x * apply("Sigmoid", x) * (1.0 - tangent * tangent))

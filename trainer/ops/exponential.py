@@ -12,6 +12,7 @@ from trainer.core.define import T1, Array, T, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import quiet, widened
+from trainer.ops.rowwise import elementwise
 
 
 @op("Exp")
@@ -115,6 +116,7 @@ def erf(input: T) -> T:
 
 
 @vjp("Erf")
+@elementwise
 def _erf_vjp(g, _y, input):
     return g * (apply("Exp", -(input * input)) * (2.0 / math.sqrt(math.pi)))
 

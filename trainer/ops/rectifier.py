@@ -8,6 +8,7 @@ from trainer.core.define import Array, T, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import widened
+from trainer.ops.rowwise import elementwise
 from trainer.ops.selection import choose
 
 
@@ -113,6 +114,7 @@ def elu(x: T, *, alpha: float = 1.0) -> T:
 
 
 @vjp("Elu")
+@elementwise
 def _elu_vjp(g, _y, x, *, alpha):
     return g * _slope(x, 1.0, alpha)
 
@@ -131,6 +133,7 @@ def celu(x: T, *, alpha: float = 1.0) -> T:
 
 
 @vjp("Celu")
+@elementwise
 def _celu_vjp(g, _y, x, *, alpha):
     return g * _slope(x, 1.0, 1.0, 1 / alpha)
 
@@ -152,6 +155,7 @@ def selu(x: T, *, alpha: float = 1.67326319, gamma: float = 1.05070102) -> T:
 
 
 @vjp("Selu")
+@elementwise
 def _selu_vjp(g, _y, x, *, alpha, gamma):
     return g * _slope(x, gamma, gamma * alpha)
 

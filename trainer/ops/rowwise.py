@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,15 @@ _BLOCK = 2 * blocks.BLOCK - 1
 
 
 def elementwise(rule: Rule) -> Rule:
-    """A gradient rule of one input in which each element is by itself; see `over_rows`."""
+    """A gradient rule of one input, made of element-wise operators, that goes by `over_rows`."""
 
     @functools.wraps(rule)
-    def in_blocks(g: Tensor, y: Any, x: Any, **attrs: Any) -> Any:
-        if g.size < 2 * _BLOCK:
-            return rule(g, y, x, **attrs)
-        flat = [v.reshape(-1) if isinstance(v, Tensor) else v for v in (g, y, x)]
+    def in_blocks(*given: Any, **attrs: Any) -> Any:
+        if not _divides(given):
+            return rule(*given, **attrs)
+        flat = [v.reshape(-1) if isinstance(v, Tensor) else v for v in given]
         (made,) = over_rows(lambda *block: (rule(*block, **attrs),), *flat)
-        return made.reshape(*g.shape)
+        return made.reshape(*given[0].shape)
 
     return in_blocks
 
@@ -39,22 +39,18 @@ def over_rows(function: Callable[..., tuple[Any, ...]], *rows: Any) -> tuple[Any
     whole Tensors, so there is one rule for both.
 
     Args:
-        function: Takes `rows` and returns first a Tensor with as many rows, then sums over rows. Like a
-            rule it may return functions that make them.
+        function: Takes `rows` and returns first a Tensor with as many rows, then sums over rows.
         *rows: Tensors with the same number of rows, and what is given to every block as it is.
     """
     tensors = [x for x in rows if isinstance(x, Tensor)]
-    large = max(x.size for x in tensors) >= 2 * _BLOCK
-    if not large or capturing() or any(x._node is not None for x in tensors):
-        return function(*rows)
     size, count = tensors[0].size, tensors[0].shape[0]
-    if any(x.shape[:1] != (count,) for x in tensors):
+    if not _divides(rows) or any(x.shape[:1] != (count,) for x in tensors):
         return function(*rows)
     made, sums = np.empty(tensors[0].shape, tensors[0].dtype), {}
 
     def work(part: slice) -> None:
         block = [wrap(x.data[part]) if isinstance(x, Tensor) else x for x in rows]
-        first, *others = (y if isinstance(y, Tensor) else y() for y in function(*block))
+        first, *others = function(*block)
         made[part] = first.data
         sums[part.start] = [y.data for y in others]
 
@@ -63,3 +59,10 @@ def over_rows(function: Callable[..., tuple[Any, ...]], *rows: Any) -> tuple[Any
     in_order = [sums[start] for start in sorted(sums)]
     totals = [functools.reduce(np.add, terms) for terms in zip(*in_order, strict=True)]
     return tuple(map(wrap, (made, *totals)))
+
+
+def _divides(given: Iterable[Any]) -> bool:
+    """Whether a rule of these goes block by block."""
+    tensors = [x for x in given if isinstance(x, Tensor)]
+    large = max(x.size for x in tensors) >= 2 * _BLOCK
+    return large and not capturing() and all(x._node is None for x in tensors)

@@ -8,6 +8,7 @@ from trainer.core.define import T, op, vjp
 from trainer.core.tensor import apply
 from trainer.ops.blocks import blockwise
 from trainer.ops.ieee import quiet
+from trainer.ops.rowwise import elementwise
 
 
 @op("Sin")
@@ -58,6 +59,7 @@ def asin(input: T) -> T:
 
 
 @vjp("Asin")
+@elementwise
 def _asin_vjp(g, _y, input):
     return g / (1.0 - input * input).sqrt()
 
@@ -71,6 +73,7 @@ def acos(input: T) -> T:
 
 
 @vjp("Acos")
+@elementwise
 def _acos_vjp(g, _y, input):
     return -(g / (1.0 - input * input).sqrt())
 
@@ -121,6 +124,7 @@ def asinh(input: T) -> T:
 
 
 @vjp("Asinh")
+@elementwise
 def _asinh_vjp(g, _y, input):
     return g / (input * input + 1.0).sqrt()
 
@@ -134,6 +138,7 @@ def acosh(input: T) -> T:
 
 
 @vjp("Acosh")
+@elementwise
 def _acosh_vjp(g, _y, input):
     return g / (input * input - 1.0).sqrt()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracle import oracle
+from tests.trainer.ops.test_closure import operators_behind
 from trainer.core.tape import walk, watch
 from trainer.core.tensor import Tensor, apply, wrap
 from trainer.ops import blocks
@@ -35,6 +36,38 @@ def test_layer_normalization_of_many_rows_is_that_of_torch(
         np.testing.assert_allclose(found.numpy(), wanted.grad, rtol=1e-4, atol=1e-5 * largest)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HardSwish",
+        "Gelu",
+        "Softsign",
+        "Mish",
+        "Elu",
+        "Celu",
+        "Selu",
+        "Asin",
+        "Acos",
+        "Asinh",
+        "Erf",
+    ],
+)
+def test_gradients_of_many_elements_are_those_of_few(name: str) -> None:
+    x = _R.uniform(-0.9, 0.9, (5, MANY // 4)).astype(np.float32)
+    g = _R.standard_normal(x.shape).astype(np.float32)
+
+    def gradient(part: slice) -> np.ndarray:
+        given = watch(wrap(x[:, part]))
+        seed = wrap(g[:, part])
+        (found,) = walk([apply(name, given)], [seed], [(given._node, 0)], record=False)
+        return found.numpy()
+
+    whole = gradient(slice(None))
+    assert whole.shape == x.shape
+    for part in (slice(0, 99), slice(MANY // 8, MANY // 8 + 99), slice(-99, None)):
+        np.testing.assert_allclose(whole[:, part], gradient(part), rtol=1e-5, atol=1e-6)
+
+
 def test_what_is_recorded_is_the_rule_of_whole_tensors() -> None:
     seen = []
 
@@ -50,6 +83,13 @@ def test_what_is_recorded_is_the_rule_of_whole_tensors() -> None:
     assert sum(rows for rows, _ in seen[1:]) == len(x)
     np.testing.assert_array_equal(in_blocks[0].numpy(), whole[0].numpy())
     np.testing.assert_allclose(in_blocks[1].numpy(), x.sum(0, dtype=np.float64), atol=0.01)
+
+
+def test_a_large_gradient_that_is_recorded_is_not_reshaped() -> None:
+    x = watch(wrap(_R.uniform(-0.9, 0.9, (5, MANY // 4)).astype(np.float32)))
+    y = apply("Asin", x)
+    (found,) = walk([y], [wrap(np.ones(x.shape, np.float32))], [(x._node, 0)], record=True)
+    assert "Reshape" not in operators_behind([found])
 
 
 def test_the_same_rows_give_the_same_bits_whichever_thread_took_them() -> None:
