@@ -36,6 +36,7 @@ class Kept(NamedTuple):
 
     Attributes:
         i, o, f, g: The gates, and what may go into the memory.
+        seen: The tanh of the memory.
         h, c: State and memory before each time.
     """
 
@@ -43,6 +44,7 @@ class Kept(NamedTuple):
     o: Tensor
     f: Tensor
     g: Tensor
+    seen: Tensor
     h: Tensor
     c: Tensor
 
@@ -112,7 +114,8 @@ def _step(h: Tensor, c: Tensor, rows: Tensor, r: Tensor) -> tuple[Tensor, ...]:
     i, o, f = (part.sigmoid() for part in parts[:3])
     g = parts[3].tanh()
     memory = f * c + i * g
-    return o * memory.tanh(), memory, i, o, f, g, h, c
+    seen = memory.tanh()
+    return o * seen, memory, i, o, f, g, seen, h, c
 
 
 def _step_back(
@@ -122,6 +125,7 @@ def _step_back(
     o: Tensor,
     f: Tensor,
     g: Tensor,
+    seen: Tensor,
     c: Tensor,
     *by_y_and_r: Tensor,
 ) -> tuple[Tensor, ...]:
@@ -131,7 +135,6 @@ def _step_back(
     """
     *by_y, r = by_y_and_r
     by_h = by_h + by_y[0] if by_y else by_h
-    seen = (f * c + i * g).tanh()
     h = o * seen
     by_c = by_c + by_h * (o - h * seen)
     by_c_before, by_g = by_c * f, by_c * i
@@ -169,7 +172,7 @@ def _walk_back(
     w, r = only(given.w, 0, d), only(given.r, 0, d)
     nothing = zeros(kept.h.shape[1:], kept.h)
     states = [nothing if v is None else only(v, 0, d) for v in by_ends]
-    slices = [kept.i, kept.o, kept.f, kept.g, kept.c]
+    slices = [kept.i, kept.o, kept.f, kept.g, kept.seen, kept.c]
     slices += [] if by_y is None else [only(by_y, 1, d)]
     by_h, by_c, stack = scan(_step_back, states, slices, [r], not backwards)
     a, (time, _, size) = rows_of(stack), given.x.shape
