@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+# One for all models: it is held for a moment, and is where the processor finds it quickly.
+_LOCK = threading.Lock()
+
 
 class Executions:
     """The runs of one model that succeeded, and their nanoseconds, by the size of the batch.
@@ -20,21 +23,20 @@ class Executions:
         {4: (2, 800)}
     """
 
-    __slots__ = ("_lock", "_sizes")
+    __slots__ = ("_sizes",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def add(self, rows: int, nanoseconds: int) -> None:
         """Count one run."""
-        with self._lock:
+        with _LOCK:
             runs, total = self._sizes.get(rows, (0, 0))
             self._sizes[rows] = runs + 1, total + nanoseconds
 
     def by_size(self) -> dict[int, tuple[int, int]]:
         """Runs and nanoseconds by the number of examples, in its order."""
-        with self._lock:
+        with _LOCK:
             return dict(sorted(self._sizes.items()))
 
     def runs(self) -> int:

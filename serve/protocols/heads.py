@@ -97,7 +97,7 @@ class Heads:
         """Keep what a well answered request said, if it is plain and does not say which it is."""
         if "id" in request or not length < len(body) or length > _MOST_BYTES:
             return
-        places = []
+        places: list[tuple[str, np.dtype[Any], tuple[int, ...], int]] = []
         start = length
         for tensor in request["inputs"]:
             array, spec = feeds[tensor["name"]], signature.input[tensor["name"]]
@@ -111,9 +111,9 @@ class Heads:
             return
         if sum(map(len, self._known.values())) >= _MOST:
             self._known.clear()
-        names = [want.spec.name for want in wanted]
+        names = tuple(want.spec.name for want in wanted)
         raw = len(set(names)) == len(names) and all(map(_is_raw, wanted))
-        head = Head(signature, wanted, names, order, places, len(body), raw)
+        head = Head(signature, wanted, names, order, tuple(places), len(body), raw)
         self._known.setdefault(body[:length], {})[id(signature)] = head
 
 

@@ -50,6 +50,9 @@ class Order:
     priority: int = 0
 
 
+_AT_ONCE = Order()
+
+
 def read_inputs(request: Mapping[str, Any], raw: memoryview, signature: Signature) -> Arrays:
     """Make inputs by name of a request's "inputs".
 
@@ -167,7 +170,7 @@ def read_order(request: Mapping[str, Any]) -> Order:
         InvalidArgument: One is not a number from 0 on.
     """
     if "parameters" not in request:
-        return Order()
+        return _AT_ONCE
     timeout, priority = (parameter(request, name, int, 0) for name in ("timeout", "priority"))
     if min(timeout, priority) < 0:
         raise InvalidArgument("The parameters 'timeout' and 'priority' must not be negative.")
