@@ -1,5 +1,6 @@
 """Files taken back: they run as ONNX Runtime runs them, and train as the Module they came from."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from trainer.config import Recipe
 from trainer.core.proto import to_model
 from trainer.step import EagerStep
 
+SCIKIT_LEARN = Path(__file__).parents[1] / "data" / "skl2onnx"
+ANSWERS = json.loads((SCIKIT_LEARN / "expected.json").read_text())
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
@@ -30,6 +33,34 @@ def test_published_graphs_run_eagerly_as_in_onnx_runtime(name) -> None:
     with no_grad():
         found = exporter.load(file)(Tensor(x)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_models_of_scikit_learn_run_eagerly_as_in_onnx_runtime(name) -> None:
+    file = SCIKIT_LEARN / f"{name}.onnx"
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    feeds = {
+        given.name: np.array(
+            ANSWERS[name]["inputs"][given.name], object if "string" in given.type else np.float32
+        )
+        for given in session.get_inputs()
+    }
+    found = exporter.load(file)(*feeds.values())
+    outputs = found if isinstance(found, dict) else {session.get_outputs()[0].name: found}
+    for (output, y), wanted in zip(outputs.items(), session.run(None, feeds), strict=True):
+        for answers in (wanted, ANSWERS[name]["outputs"][output]):
+            close(y.tolist(), np.asarray(answers).tolist())
+
+
+def close(found, wanted) -> None:
+    """Equal as text, nearly equal as numbers, the keys of dictionaries as text."""
+    if isinstance(wanted[0], dict):
+        assert [[str(key) for key in row] for row in found] == [[*map(str, row)] for row in wanted]
+        found, wanted = ([[*row.values()] for row in rows] for rows in (found, wanted))
+    if isinstance(wanted[0], str):
+        assert found == wanted
+    else:
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 def network() -> nn.Module:

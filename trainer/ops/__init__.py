@@ -36,6 +36,7 @@ from trainer.ops.casting import (
     cast,
     cast_like,
 )
+from trainer.ops.classical import tokenizer, zip_map
 from trainer.ops.comparison import (
     equal,
     greater,
@@ -405,6 +406,7 @@ __all__ = [
     "tanh",
     "thresholded_relu",
     "tile",
+    "tokenizer",
     "top_k",
     "transpose",
     "trilu",
@@ -412,4 +414,5 @@ __all__ = [
     "unsqueeze",
     "where",
     "xor",
+    "zip_map",
 ]
