@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from serve import textproto
+from serve import fields, textproto
 from serve.batching import Batching
 from serve.errors import SettingsError
-from serve.hint import did_you_mean
 from serve.policy import LATEST, VersionPolicy
 
 Device = Literal["cpu", "cuda"]
@@ -97,114 +96,141 @@ def read(path: Path) -> dict[str, ModelEntry]:
         models = dict(entries)
         if len(models) < len(entries):
             raise SettingsError("two models have one name")
-    except (SettingsError, KeyError, ValueError, TypeError, AttributeError) as error:
-        end = "" if str(error).endswith("?") else "."
+    except (SettingsError, ValueError) as error:
+        end = "" if str(error).endswith(("?", ".")) else "."
         raise SettingsError(f"The model configuration {path} is wrong: {error}{end}") from error
     return models
 
 
-def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
-    _known(content, "the file", "model")
+def _tables(content: dict[str, Any]) -> list[Any]:
+    fields.known(content, "the file", "model")
     tables = content.get("model", [])
     if not isinstance(tables, list):
         raise SettingsError("models are written as [[model]], each with name and base_path")
     return tables
 
 
-def _from_toml(table: dict[str, Any]) -> tuple[str, ModelEntry]:
-    name, base = _name_and_path(table)
+def _from_toml(written: Any) -> tuple[str, ModelEntry]:
+    name, base = _name_and_path(fields.table(written, "model"))
     where = f"model {name}"
-    _known(table, where, "name", "base_path", "versions", "labels", "device", "session", "batching")
-    labels = {
-        label: Label(target)
-        if isinstance(target, int)
-        else Label(
-            _number(target.get("version"), f"{where}: version of label {label}"),
-            _percent(target, where),
-        )
-        for label, target in table.get("labels", {}).items()
-    }
+    known = "name", "base_path", "versions", "labels", "device", "session", "batching"
+    table = fields.known(written, where, *known)
+    targets = fields.table(table.get("labels", {}), f"{where}: labels")
+    labels = {label: _label(target, label, where) for label, target in targets.items()}
+    if (total := sum(label.percent for label in labels.values())) > 100:
+        raise SettingsError(f"{where}: the percentages of its labels are {total:g} together")
     device = table.get("device")
     if device is not None and device not in get_args(Device):
         raise SettingsError(f"{where}: device = {device!r} must be 'cpu' or 'cuda'")
-    session = table.get("session", {})
-    _known(session, f"{where}: session", *COUNTS, *SWITCHES, *CUDA_OPTIONS)
-    for option in session.keys() & set(COUNTS):
-        _number(session[option], option, at_least=int(option != "execution_mode"))
-    for option in session.keys() & set(SWITCHES):
-        if type(session[option]) is not bool:
-            raise SettingsError(f"{where}: {option} = {session[option]!r} must be true or false")
     policy = _policy(table.get("versions", {"latest": 1}), where)
+    session = _session(table.get("session", {}), where)
     batching = _batching(table.get("batching", {}), where)
     return name, _entry(base, policy, labels, cast(Device | None, device), session, batching)
 
 
-def _batching(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    _known(table, f"{where}: batching", *BATCHING)
-    for option in table.keys() & {"max_batch_size", "max_queue"}:
-        _number(table[option], option, at_least=1)
-    for option in table.keys() & {"enabled", "pad_variable_length_inputs"}:
-        if type(table[option]) is not bool:
-            raise SettingsError(f"{where}: {option} = {table[option]!r} must be true or false")
-    for option in table.keys() & {"batch_delay", "queue_seconds"}:
-        if type(table[option]) not in (int, float) or table[option] < 0:
-            raise SettingsError(f"{where}: {option} = {table[option]!r} must be seconds, from 0 on")
-    fields = {BATCHING[option]: value for option, value in table.items()}
-    if sizes := fields.get("allowed_sizes"):
-        fields["allowed_sizes"] = tuple(_number(size, "allowed_batch_sizes", 1) for size in sizes)
-        fields.setdefault("max_batch_size", sizes[-1])
-    Batching(**fields)  # which says what does not fit together
-    return {"enabled": True, **fields} if fields else {}
+def _label(target: Any, label: str, where: str) -> Label:
+    if not isinstance(target, Mapping):
+        return Label(fields.number(target, f"{where}: label {label}"))
+    fields.known(target, f"{where}: a label", "version", "percent")
+    return Label(
+        fields.number(target.get("version"), f"{where}: version of label {label}"),
+        fields.percent(target.get("percent", 0), f"{where}: percent"),
+    )
+
+
+def _session(written: Any, where: str) -> SessionOptions:
+    options = fields.known(written, f"{where}: session", *COUNTS, *SWITCHES, *CUDA_OPTIONS)
+    for option, value in options.items():
+        name = f"{where}: {option}"
+        if option == "execution_mode":
+            fields.number(value, name, most=1)
+        elif option in COUNTS:
+            fields.number(value, name, least=1)
+        elif option in SWITCHES:
+            fields.switch(value, name)
+        elif not isinstance(value, str | int):
+            raise SettingsError(f"{name} = {value!r} must be a number or a text")
+    return options
+
+
+def _batching(written: Any, where: str) -> dict[str, Any]:
+    given = dict(fields.known(written, f"{where}: batching", *BATCHING))
+    for option, value in given.items():
+        name = f"{where}: {option}"
+        if option in ("enabled", "pad_variable_length_inputs"):
+            fields.switch(value, name)
+        elif option in ("batch_delay", "queue_seconds"):
+            fields.seconds(value, name)
+        elif option == "allowed_batch_sizes":
+            given[option] = tuple(fields.numbers(value, name, least=1))
+        else:
+            fields.number(value, name, least=1)
+    chosen = {BATCHING[option]: value for option, value in given.items()}
+    if sizes := chosen.get("allowed_sizes"):
+        chosen.setdefault("max_batch_size", sizes[-1])
+    Batching(**chosen)  # which says what does not fit together
+    return {"enabled": True, **chosen} if chosen else {}
 
 
 def _policy(versions: Any, where: str) -> VersionPolicy:
     if versions == "all":
         return VersionPolicy(latest=None)
-    if isinstance(versions, dict) and len(versions) == 1:
+    if isinstance(versions, Mapping) and len(versions) == 1:
         if "latest" in versions:
-            return VersionPolicy(latest=_number(versions["latest"], "latest", at_least=1))
+            return VersionPolicy(latest=fields.number(versions["latest"], f"{where}: latest", 1))
         if versions.get("specific"):
-            numbers = (_number(v, "specific") for v in versions["specific"])
+            numbers = fields.numbers(versions["specific"], f"{where}: specific")
             return VersionPolicy(specific=frozenset(numbers))
     raise SettingsError(
         f"{where}: versions = {versions!r} must be 'all', {{latest = 2}} or {{specific = [1, 2]}}"
     )
 
 
-def _configs(message: textproto.Message) -> list[textproto.Message]:
+def _configs(message: textproto.Message) -> list[Any]:
     if "custom_model_config" in message:
         raise SettingsError("custom_model_config is for sources that are compiled in; name models")
-    _known(message, "the file", "model_config_list")
+    fields.known(message, "the file", "model_config_list")
     configs = []
     for models in message.get("model_config_list", []):
-        _known(models, "model_config_list", "config")
-        configs += models.get("config", [])
+        configs += fields.known(models, "model_config_list", "config").get("config", [])
     return configs
 
 
-def _from_proto(message: textproto.Message) -> tuple[str, ModelEntry]:
-    last = {name: values[-1] for name, values in message.items()}
+def _from_proto(message: Any) -> tuple[str, ModelEntry]:
+    last = {name: values[-1] for name, values in fields.table(message, "config").items()}
     name, base = _name_and_path(last)
     where = f"model {name}"
     if "logging_config" in message:
         raise SettingsError(f"{where}: logging_config has no meaning here; use the access log")
     # The platform says how TensorFlow Serving loads a model; here all are ONNX.
     known = "name", "base_path", "model_platform", "model_type"
-    _known(message, where, *known, "model_version_policy", "version_labels")
+    fields.known(message, where, *known, "model_version_policy", "version_labels")
     labels = {}
-    for entry in message.get("version_labels", []):
-        _known(entry, f"{where}: version_labels", "key", "value")
-        labels[str(entry["key"][-1])] = Label(_number(entry["value"][-1], "value"))
-    versions: Any = {"latest": 1}
-    for kind, values in last.get("model_version_policy", {}).items():
-        inner = values[-1]
+    for written in message.get("version_labels", []):
+        entry = fields.known(written, f"{where}: version_labels", "key", "value")
+        if "key" not in entry:
+            raise SettingsError(f"{where}: version_labels need a key, given is {dict(entry)}")
+        label, version = entry["key"][-1], entry.get("value", [None])[-1]
+        labels[str(label)] = Label(fields.number(version, f"{where}: label {label}: value"))
+    policy = _proto_policy(last.get("model_version_policy", {}), f"{where}: model_version_policy")
+    return name, _entry(base, _policy(policy, where), labels, None, {}, {})
+
+
+def _proto_policy(written: Any, where: str) -> Any:
+    """A policy of the text format, as TOML has it."""
+    policy: Any = {"latest": 1}
+    for kind, values in fields.table(written, where).items():
+        inner = fields.table(values[-1], f"{where}: {kind}")
         if kind == "all":
-            versions = "all"
+            fields.known(inner, f"{where}: all")
+            policy = "all"
         elif kind == "latest":
-            versions = {"latest": inner.get("num_versions", [1])[-1]}
+            fields.known(inner, f"{where}: latest", "num_versions")
+            policy = {"latest": inner.get("num_versions", [1])[-1]}
         else:
-            versions = {kind: inner.get("versions", [])}
-    return name, _entry(base, _policy(versions, where), labels, None, {}, {})
+            fields.known(inner, f"{where}: {kind}", "versions")
+            policy = {kind: inner.get("versions", [])}
+    return policy
 
 
 def _entry(
@@ -220,29 +246,8 @@ def _entry(
     return ModelEntry(base, ModelConfig(policy, labels, device, session, batching))
 
 
-def _name_and_path(fields: Mapping[str, Any]) -> tuple[str, Path]:
-    name, base = fields.get("name"), fields.get("base_path")
+def _name_and_path(given: Mapping[str, Any]) -> tuple[str, Path]:
+    name, base = given.get("name"), given.get("base_path")
     if not isinstance(name, str) or not name or not isinstance(base, str) or not base:
-        raise SettingsError(f"a model needs a name and a base_path, given are {dict(fields)}")
+        raise SettingsError(f"a model needs a name and a base_path, given are {dict(given)}")
     return name, Path(base)
-
-
-def _known(fields: Mapping[str, Any], where: str, *names: str) -> None:
-    if unknown := sorted(fields.keys() - set(names)):
-        problem = f"{where} has {', '.join(unknown)}; known are {', '.join(names)}"
-        hint = did_you_mean(unknown[0], names)
-        raise SettingsError(f"{problem}.{hint}" if hint else problem)
-
-
-def _number(value: Any, name: str, at_least: int = 0) -> int:
-    if type(value) is not int or value < at_least:
-        raise SettingsError(f"{name} = {value!r} must be a whole number from {at_least}")
-    return value
-
-
-def _percent(target: Mapping[str, Any], where: str) -> float:
-    _known(target, f"{where}: a label", "version", "percent")
-    percent = target.get("percent", 0)
-    if not isinstance(percent, int | float) or not 0 <= percent <= 100:
-        raise SettingsError(f"{where}: percent = {percent!r} must be between 0 and 100")
-    return float(percent)

@@ -18,8 +18,9 @@ _TOKEN = re.compile(
     |(?P<sign>[{}<>\[\]:,;])""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(.)")
-_LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+_DEEPEST = 100  # messages within messages; protocol buffers' own limit
 
 
 def parse(text: str) -> Message:
@@ -76,35 +77,43 @@ class _Tokens:
             position = match.end()
 
 
-def _message(tokens: _Tokens, end: str) -> Message:
+def _message(tokens: _Tokens, end: str, depth: int = 0) -> Message:
+    if depth > _DEEPEST:
+        raise tokens.wrong(f"at most {_DEEPEST} messages within each other")
     fields: Message = {}
     while not (tokens.kind == "end" if end == "" else tokens.skip(end)):
         if tokens.kind != "word":
             raise tokens.wrong("a field's name")
-        values = fields.setdefault(tokens.advance(), [])
+        name = tokens.advance()
+        values: list[Any] = []
         colon = tokens.skip(":")
         if tokens.skip("["):
             while not tokens.skip("]"):
-                values.append(_value(tokens))
+                values.append(_value(tokens, depth))
                 tokens.skip(",")
         elif colon or tokens.value in ("{", "<"):
-            values.append(_value(tokens))
+            values.append(_value(tokens, depth))
         else:
             raise tokens.wrong("':' or '{'")
+        if values:  # an empty list says nothing
+            fields.setdefault(name, []).extend(values)
         tokens.skip(",", ";")
     return fields
 
 
-def _value(tokens: _Tokens) -> Any:
+def _value(tokens: _Tokens, depth: int) -> Any:
     if tokens.skip("{"):
-        return _message(tokens, "}")
+        return _message(tokens, "}", depth + 1)
     if tokens.skip("<"):
-        return _message(tokens, ">")
+        return _message(tokens, ">", depth + 1)
     if tokens.kind == "string":
-        text = ""
+        text = b""
         while tokens.kind == "string":  # neighbors are one string
-            text += _ESCAPE.sub(lambda m: _LETTERS.get(m[1], m[1]), tokens.advance()[1:-1])
-        return text
+            text += _ESCAPE.sub(_unescape, tokens.advance()[1:-1].encode())
+        try:
+            return text.decode()
+        except UnicodeDecodeError:
+            raise tokens.wrong(f"text in UTF-8 in place of {text!r}") from None
     if tokens.kind != "word":
         raise tokens.wrong("a value")
     word = tokens.advance()
@@ -116,3 +125,11 @@ def _value(tokens: _Tokens) -> Any:
         except ValueError:
             continue
     return word  # an enumeration's
+
+
+def _unescape(escape: re.Match[bytes]) -> bytes:
+    """The bytes of an escape; printed messages have all that is not ASCII in octal ones."""
+    hexadecimal, octal, letter = escape.groups()
+    if letter is not None:
+        return _LETTERS.get(letter, letter)
+    return bytes([int(hexadecimal, 16) if hexadecimal else int(octal, 8) & 255])

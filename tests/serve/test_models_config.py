@@ -153,6 +153,42 @@ def test_a_model_has_batches_of_its_own(tmp_path: Path) -> None:
         ("m.toml", TABLE + "session = {enable_mem_arena = 1}", "must be true or false"),
         ("m.toml", TABLE + "labels.a = {version = 1, percent = 101}", "between 0 and 100"),
         ("m.toml", TABLE + "labels.a = {percent = 1}", "version of label a = None"),
+        ("m.toml", "model = [1]", "model = 1 must be a table"),
+        ("m.toml", TABLE + "labels = [1]", r"model m: labels = \[1\] must be a table"),
+        ("m.toml", TABLE + "labels.a = true", "model m: label a = True must be a whole number"),
+        ("m.toml", TABLE + "labels.a = -1", "label a = -1 must be a whole number from 0"),
+        ("m.toml", TABLE + "labels.a = {version = 1, percent = true}", "between 0 and 100"),
+        (
+            "m.toml",
+            TABLE
+            + "labels.a = {version = 1, percent = 60}\nlabels.b = {version = 2, percent = 60}",
+            "the percentages of its labels are 120 together",
+        ),
+        ("m.toml", TABLE + "session = 2", "model m: session = 2 must be a table"),
+        ("m.toml", TABLE + "session = {execution_mode = 7}", "must be a whole number from 0 to 1"),
+        ("m.toml", TABLE + "session = {gpu_mem_limit = []}", "must be a number or a text"),
+        ("m.toml", TABLE + "batching = 3", "model m: batching = 3 must be a table"),
+        ("m.toml", batching("batch_delay = nan"), "must be seconds"),
+        ("m.toml", batching("queue_seconds = inf"), "must be seconds"),
+        ("m.toml", batching("allowed_batch_sizes = 4"), "must be a list of whole numbers"),
+        ("m.toml", batching("allowed_batch_sizes = []"), "must be a list of whole numbers"),
+        ("m.toml", TABLE + "versions = {specific = 3}", "specific = 3 must be a list of whole"),
+        ("m.config", "model_config_list: 3", "model_config_list = 3 must be a table"),
+        ("m.config", 'model_config_list { config: "m" }', "config = 'm' must be a table"),
+        ("m.config", ENTRY.format("model_version_policy: 3"), "model_version_policy = 3 must be"),
+        ("m.config", ENTRY.format("model_version_policy { latest: 3 }"), "latest = 3 must be a"),
+        (
+            "m.config",
+            ENTRY.format("model_version_policy { latest { num_version: 3 } }"),
+            "latest has num_version; known are num_versions. Did you mean num_versions",
+        ),
+        ("m.config", ENTRY.format("model_version_policy { all { a: 1 } }"), "nothing to say in it"),
+        ("m.config", ENTRY.format("version_labels: 3"), "version_labels = 3 must be a table"),
+        ("m.config", ENTRY.format('version_labels { key: "a" }'), "label a: value = None must be"),
+        ("m.config", ENTRY.format("version_labels { value: 1 }"), "version_labels need a key"),
+        ("m.config", ENTRY.format("version_labels { value: 1 key: '\\377' }"), "text in UTF-8"),
+        ("m.config", 'model_config_list { config { name: [] base_path: "/m" } }', "needs a name"),
+        ("m.config", "a {" * 5000, "expected at most 100 messages within each other"),
     ],
 )
 def test_wrong_files_are_named(name: str, text: str, message: str, tmp_path: Path) -> None:
@@ -172,7 +208,7 @@ def test_protocol_buffers_own_parser_agrees() -> None:
 
     from serve import textproto
 
-    text = """fields { key: "a" value { string_value: "x\\"y" 'z' } }
+    text = """fields { key: "a" value { string_value: "x\\"y" 'z' '\\303\\244\\x41\\n' } } fields: []
         fields < key: "b", value: { bool_value: true }; >"""
     message = text_format.Parse(text, struct_pb2.Struct())
     ours = textproto.parse(text)
