@@ -47,6 +47,26 @@ def blockwise(kernel: Kernel) -> Kernel:
     return in_blocks
 
 
+def rowwise(kernel: Callable[[Any, int, Any], Any], x: Any, axis: int) -> Any:
+    """What a kernel makes of each row by itself, a block of rows at a time in large arrays.
+
+    Args:
+        kernel: Takes an array, the axis along which rows are, and where to write (`None` if anew).
+        x: Any array.
+        axis: The axis along which rows are.
+    """
+    if x.size < 2 * BLOCK or axis % x.ndim != x.ndim - 1 or not x.flags.c_contiguous:
+        return kernel(x, axis, None)
+    y = np.empty_like(x)
+    rows, out = (v.reshape(-1, x.shape[-1]) for v in (x, y))
+
+    def work(part: slice) -> None:
+        kernel(rows[part], 1, out[part])
+
+    for_each_block(work, len(rows), max(1, 2 * BLOCK // x.shape[-1]))
+    return y
+
+
 def for_each_block(work: Callable[[slice], None], size: int, block: int = BLOCK) -> None:
     """Call `work` with each slice of `block` places out of `size`, in several threads.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.core.define import T, no_gradient, op, vjp
 from trainer.core.tensor import apply
+from trainer.ops.blocks import rowwise
 from trainer.ops.broadcasting import combine
 from trainer.ops.ieee import quiet, widened
 from trainer.ops.ranking import largest_over
@@ -22,7 +23,11 @@ def softmax(input: T, *, axis: int = -1) -> T:
         input: Any floating point Tensor.
         axis: The axis whose elements sum to 1. Defaults to the last.
     """
-    y, total = _exponentials(_shifted(input, axis), axis)
+    return rowwise(_softmax, input, axis)
+
+
+def _softmax(x, axis, out):
+    y, total = _exponentials(_shifted(x, axis, out), axis)
     return combine(np.divide, y, total, out=y)
 
 
@@ -42,7 +47,11 @@ def log_softmax(input: T, *, axis: int = -1) -> T:
         input: Any floating point Tensor.
         axis: The axis whose exponentials sum to 1. Defaults to the last.
     """
-    y = _shifted(input, axis)
+    return rowwise(_log_softmax, input, axis)
+
+
+def _log_softmax(x, axis, out):
+    y = _shifted(x, axis, out)
     _, total = _exponentials(y.copy(), axis)
     return combine(np.subtract, y, np.log(total), out=y)
 
@@ -69,9 +78,9 @@ def hardmax(input: T, *, axis: int = -1) -> T:
 no_gradient("Hardmax")
 
 
-def _shifted(x, axis):
+def _shifted(x, axis, out):
     """The elements minus the largest, so that none overflows."""
-    return np.asarray(combine(np.subtract, x, largest_over(x, (axis % x.ndim,))))
+    return np.asarray(combine(np.subtract, x, largest_over(x, (axis % x.ndim,)), out=out))
 
 
 def _exponentials(x, axis):

@@ -43,6 +43,16 @@ def test_large_arrays_give_what_their_rows_give(name: str) -> None:
             np.testing.assert_allclose(given[:, part], wanted, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize("shape", [(700, 3, 500), (LARGE, 2), (1, LARGE)], ids=str)
+def test_rows_of_large_arrays_give_what_they_give_alone(name: str, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    whole = apply(name, x).numpy()
+    assert whole.shape == shape
+    for part in (slice(0, 9), slice(shape[0] // 3, shape[0] // 3 + 9), slice(-9, None)):
+        np.testing.assert_allclose(whole[part], apply(name, x[part]).numpy(), rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("x", "y"),
     [
