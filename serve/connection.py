@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -91,7 +92,7 @@ class Connection(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         self._parsing = True
-        super().data_received(data)
+        self._feed(data)
         self._parsing = False
         if self._begun is not None:
             begun, self._begun = self._begun, None
@@ -107,6 +108,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete: its time is over, and that of the body begins."""
+        if self.parser.should_upgrade():
+            return  # it is read again
         self._in_head, self._head_bytes = False, 0
         self._since = self.loop.time()
         super().on_headers_complete()
@@ -115,6 +118,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete: from now on it is our time."""
+        if self.parser.should_upgrade():
+            return
         self._in_head, self._since = True, None
         super().on_message_complete()
 
@@ -184,9 +189,36 @@ class Connection(HttpToolsProtocol):
             self.transport.write(b"".join(parts))
         self.transport.close()
 
-    def send_400_response(self, msg: str) -> None:
-        """Say that this is not HTTP."""
-        self.refuse(400, msg)
+    def _feed(self, data: bytes) -> None:
+        """Parse what has come.
+
+        Clients of HTTP/2 begin with a request that wishes for it, and take an answer of HTTP/1.1
+        just as well (RFC 9110, 7.8). The parser, though, ends with such a request before its body:
+        so it is read again without the wish.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as wish:
+                if self.parser.get_method() == b"CONNECT":
+                    self.refuse(405, "The method must not be CONNECT: this is no proxy.")
+                    return
+                data = self._head_without_wish() + data[wish.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except httptools.HttpParserError:
+                self.logger.warning("Invalid HTTP request received.")
+                self.refuse(400, "Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def _head_without_wish(self) -> bytes:
+        """The head that was read last, without the header that names another protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _probe(self) -> None:
         """Write what a client that is there passes over."""

@@ -204,6 +204,25 @@ def test_a_request_in_pieces_is_the_same_request(server: Server) -> None:
         assert answer.endswith(b'{"predictions":[2.5,3.0]}')
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_a_request_that_wishes_for_another_protocol_is_answered(
+    server: Server, protocol: bytes
+) -> None:
+    """As curl --http2 begins, and Java's HttpClient without being told."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %s\r\nHTTP2-Settings: AA" % protocol
+    last = post(b'{"instances": [1]}', wish)
+    request = last.replace(b"Connection: close\r\n", b"")
+    assert talk(server, request * 3, last).count(b'{"predictions":[2.5]}') == 4
+    pieces = [last[at : at + 1] for at in range(len(last))]
+    assert talk(server, *pieces).endswith(b'{"predictions":[2.5]}')
+
+
+def test_connect_is_refused(server: Server) -> None:
+    for target in b"x:80", b"/v1/models":
+        answer = talk(server, b"CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+        assert answer.startswith(b"HTTP/1.1 405 ")
+
+
 def test_a_client_without_requests_is_left_in_time() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
