@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.core.graph import Equation, Graph, Value
-from trainer.core.passes import reads
+from trainer.core.graph import Equation, Graph, Value, reads
 from trainer.core.tensor import Array
 
 

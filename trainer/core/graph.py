@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,9 +70,7 @@ class Graph:
     @functools.cached_property
     def spent(self) -> dict[int, list[str]]:
         """What no equation reads after that one, by its index: its memory can go."""
-        if any(isinstance(a, Graph) for e in self.equations for a in e.attrs.values()):
-            return {}  # a subgraph may read any name
-        last = {name: k for k, e in enumerate(self.equations) for name in (*e.inputs, *e.outputs)}
+        last = {name: k for k, e in enumerate(self.equations) for name in (*reads(e), *e.outputs)}
         for value in self.outputs:
             last.pop(value.name, None)
         spent: dict[int, list[str]] = {}
@@ -105,6 +103,22 @@ class Graph:
             )
         outputs = [(of(v.name), v.dtype, v.shape) for v in self.outputs]
         return tuple(inputs), tuple(equations), tuple(outputs), tuple(constants)
+
+
+def all_names(graph: Graph) -> set[str]:
+    """Every name that a graph uses, the absent input's empty name excepted."""
+    found = {value.name for value in (*graph.inputs, *graph.outputs)} | graph.constants.keys()
+    for equation in graph.equations:
+        found.update(reads(equation), equation.outputs)
+    return found - {""}
+
+
+def reads(equation: Equation) -> Iterator[str]:
+    """The names an operator uses, those that its subgraphs take from around them included."""
+    yield from equation.inputs
+    for attribute in equation.attrs.values():
+        if isinstance(attribute, Graph):
+            yield from all_names(attribute)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 
 from trainer.core.dtypes import describe, onnx_code
 from trainer.core.errors import CaptureError
-from trainer.core.graph import Closure, Equation, Graph, Value, frozen
+from trainer.core.graph import Closure, Equation, Graph, Value, all_names, frozen
 from trainer.core.mode import Place, location
 from trainer.core.node import Node
-from trainer.core.passes import all_names, renamed
+from trainer.core.passes import renamed
 from trainer.core.sizes import Size, fit
 from trainer.core.tensor import Array, Tensor
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from trainer.core.graph import Equation, Graph, Value
+from trainer.core.graph import Equation, Graph, Value, reads
 
 
 def without_identities(graph: Graph) -> Graph:
@@ -80,19 +80,3 @@ def replaced(graph: Graph, names: Mapping[str, str]) -> Graph:
         return name
 
     return renamed(graph, {name: last(name) for name in names}) if names else graph
-
-
-def all_names(graph: Graph) -> set[str]:
-    """Every name that a graph uses, the absent input's empty name excepted."""
-    found = {value.name for value in (*graph.inputs, *graph.outputs)} | graph.constants.keys()
-    for equation in graph.equations:
-        found.update(reads(equation), equation.outputs)
-    return found - {""}
-
-
-def reads(equation: Equation) -> Iterator[str]:
-    """The names an operator uses, those that its subgraphs take from around them included."""
-    yield from equation.inputs
-    for attribute in equation.attrs.values():
-        if isinstance(attribute, Graph):
-            yield from all_names(attribute)

@@ -1,10 +1,12 @@
 """Rewrites of graphs, against ONNX's own reference evaluator on the graph before and after."""
 
+from dataclasses import replace
+
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
-from trainer.core.graph import Equation, Graph, Value
-from trainer.core.passes import all_names, renamed, without_dead_ends, without_identities
+from trainer.core.graph import Equation, Graph, Value, all_names, interpret
+from trainer.core.passes import renamed, without_dead_ends, without_identities
 from trainer.core.proto import to_model
 
 FLOAT = np.dtype(np.float32)
@@ -92,3 +94,15 @@ def test_subgraphs_keep_what_they_use_and_are_renamed() -> None:
     assert {"outer", "result"} <= all_names(again)
     assert not {"inner", "r"} & all_names(again)
     check_same(before, again)
+
+
+def test_what_a_subgraph_reads_is_kept_until_then_and_no_longer() -> None:
+    branch = Graph((), (Value("z", FLOAT, ()),), (Equation("Neg", ("y",), ("z",)),), {})
+    plain = graph([("Exp", "x", "y"), ("If", "yes", "v"), ("Tanh", "v", "w")], "w", yes=1)
+    exp, choice, tanh = plain.equations
+    choice = replace(choice, attrs={"then_branch": branch, "else_branch": branch})
+    made = replace(plain, equations=(exp, choice, tanh), constants={"yes": np.array(True)})
+    at = {name: index for index, names in made.spent.items() for name in names}
+    assert (at["x"], at["y"], at["v"]) == (0, 1, 2)
+    (found,) = interpret(made, [np.float32(0.5)])
+    np.testing.assert_allclose(found.numpy(), np.tanh(-np.exp(0.5)), rtol=1e-6)
