@@ -69,8 +69,9 @@ def listen(host: str, port: int) -> socket.socket:
         StartError: It is in use, or not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             problem = f"Port {port} of {host} is in use: choose another with --port, or 0 for any."

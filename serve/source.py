@@ -198,6 +198,10 @@ class Looker:
                 proposal[name][version] = Candidate(
                     name, version, path, stamp, waiting, entry.config
                 )
+            policy = entry.config.policy
+            for version in sorted((policy.specific | policy.labelled) - proposal[name].keys()):
+                reason = f"there is none in {entry.base_path}, though its configuration names it"
+                self.complain(f"{name} {version}", reason)
         self._seen = seen
         self._complaints, self._new_complaints = self._new_complaints, {}
         return proposal

@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from serve.errors import StartError
-from serve.server import run
+from serve.server import listen, run
 from serve.settings import Settings
 from tests.serve import models
 from tests.serve.models import HALF_PLUS_TWO, publish
@@ -43,6 +44,14 @@ def test_a_server_without_models_waits_for_them(tmp_path: Path) -> None:
         wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "iris is ready")
         client.close()
     assert server.errors == []
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+def test_all_addresses_are_those_of_both_families() -> None:
+    with listen("::", 0) as sock:
+        port = sock.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), 5).close()
 
 
 def test_swapping_under_load_loses_no_request(tmp_path: Path) -> None:

@@ -158,3 +158,22 @@ def test_an_unreachable_folder_is_told_once(
     source.poll()
     messages = [record.message.split(":")[0] for record in caplog.records]
     assert messages == ["the model folder cannot be read"] * 2
+
+
+def test_a_version_that_is_named_and_not_there_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    file = tmp_path / "models.toml"
+    policy = "versions = {specific = [1, 5]}\nlabels = {stable = 1, next = 7}"
+    file.write_text(f'[[model]]\nname = "m"\nbase_path = "{tmp_path / "m"}"\n{policy}')
+    source = ConfiguredSource(file)
+    for _ in range(3):
+        source.poll()
+    publish(tmp_path, "m", 5, HALF_PLUS_TWO)
+    assert versions(source) == {"m": [1, 5]}
+    told = "m {} cannot be read: there is none in {}, though its configuration names it"
+    assert [record.message for record in caplog.records] == [
+        told.format(5, tmp_path / "m"),
+        told.format(7, tmp_path / "m"),
+    ]
