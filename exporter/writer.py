@@ -18,7 +18,7 @@ import onnx
 from exporter.errors import ExportError
 from exporter.signature import LINEAGE, SIGNATURE, Signature, Task
 from trainer.core import passes
-from trainer.core.graph import Graph
+from trainer.core.graph import Graph, all_names
 from trainer.core.lowering import Axes
 from trainer.core.proto import to_model
 from trainer.core.tensor import Tensor, as_tensor
@@ -180,9 +180,7 @@ def _with_names(graph: Graph, inputs: Sequence[str], outputs: Sequence[str] | No
     old = [*(value.name for value in graph.inputs), *old_outputs]
     new = [*inputs, *outputs]
     names = dict(zip(old, new, strict=True))
-    taken = (passes.all_names(graph) - names.keys()).intersection(new) | set(inputs).intersection(
-        outputs
-    )
+    taken = (all_names(graph) - names.keys()).intersection(new) | set(inputs).intersection(outputs)
     if taken or "" in new:
         raise ExportError(
             f"The names {sorted(taken) or ['']} cannot be given to inputs or outputs: they are empty or "
