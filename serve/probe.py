@@ -66,7 +66,7 @@ class Probe:
             LoadError: It cannot; the message says how it ended.
         """
         key = fingerprint(folder)
-        if key in self._passed or (self.memo / key).exists():
+        if key in self._passed or self._is_remembered(key):
             return
         self._spawn(folder)
         self._passed.add(key)
@@ -82,6 +82,12 @@ class Probe:
             self._closed = True
             if self._child is not None:
                 self._child.kill()
+
+    def _is_remembered(self, key: str) -> bool:
+        try:
+            return (self.memo / key).exists()
+        except OSError:  # somebody else's home
+            return False
 
     def _spawn(self, folder: Path) -> None:
         memory = self.memory or ROOM + COPIES * _size(folder)
@@ -126,9 +132,12 @@ class Probe:
 
 
 def default_memo() -> Path:
-    """The user's cache folder, where what passed is remembered."""
+    """The user's cache folder, where what passed is remembered; none can be where there is no home."""
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "tapeline" / "probed"
+    try:
+        return (Path(cache) if cache else Path.home() / ".cache") / "tapeline" / "probed"
+    except RuntimeError:  # a user that the system does not know, as in many a cluster
+        return Path(os.devnull) / "probed"
 
 
 def fingerprint(folder: Path) -> str:

@@ -90,7 +90,9 @@ class FolderSource:
         child = self.base / (self.model_name or "")
         if not self.model_name or not child.is_dir():
             with os.scandir(self.base) as entries:
-                names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+                names = sorted(
+                    e.name for e in entries if not e.name.startswith(".") and _is_folder(e)
+                )
             self._is_model |= any(
                 _is_version(name) and (self.base / name / MODEL).exists() for name in names
             )
@@ -211,10 +213,18 @@ def _is_version(name: str) -> bool:
     return name.isascii() and name.isdigit() and int(name) < 2**63
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether to look into it; where nobody can tell, such as a link in a circle, that will say why."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
+
+
 def _versions(model: Path) -> Iterator[tuple[int, Path]]:
     """The integer-named children of a model's folder."""
     with os.scandir(model) as entries:
-        names = sorted(e.name for e in entries if _is_version(e.name) and e.is_dir())
+        names = sorted(e.name for e in entries if _is_version(e.name) and _is_folder(e))
     for name in names:
         yield int(name), model / name
 

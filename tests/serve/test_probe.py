@@ -1,5 +1,8 @@
 """Model files that crash, hang or exhaust the runtime are reported and not served."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -62,6 +65,24 @@ def test_a_good_version_passes_and_is_remembered(tmp_path: Path, probe: Probe) -
 def test_a_probe_that_cannot_remember_still_passes(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     Probe(memo=tmp_path / "file" / "memo").check(publish(tmp_path, "m", 1, HALF_PLUS_TWO))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("home", ["", "HOME=/root"])
+def test_a_user_whom_nobody_knows_needs_no_home(home: str) -> None:
+    """As clusters run containers: a number without an entry, whose home is missing or another's."""
+    program = """
+import os
+from serve.probe import Probe
+from trainer.compiled.choices import local_table
+os.setgid(54321)
+os.setuid(54321)
+print(Probe()._is_remembered("key"), local_table().name)
+"""
+    environment = ["PYTHONPATH=" + os.pathsep.join(filter(None, sys.path)), *filter(None, [home])]
+    command = ["env", "-i", *environment, sys.executable, "-c", program]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (found.stdout, found.stderr) == ("False choices.json\n", "")
 
 
 def test_a_loader_that_aborts_is_reported(tmp_path: Path, probe: Probe) -> None:

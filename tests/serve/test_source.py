@@ -177,3 +177,16 @@ def test_a_version_that_is_named_and_not_there_is_told_once(
         told.format(5, tmp_path / "m"),
         told.format(7, tmp_path / "m"),
     ]
+
+
+def test_links_in_a_circle_are_told_and_hide_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(tmp_path, "m", 1, HALF_PLUS_TWO)
+    (tmp_path / "m" / "2").symlink_to("2")
+    (tmp_path / "circle").symlink_to("circle")
+    found = FolderSource(tmp_path).poll()
+    assert found is not None
+    assert found["m"][1].waiting == ""
+    assert "Too many levels of symbolic links" in found["m"][2].waiting
+    assert [record.message[:22] for record in caplog.records] == ["circle cannot be read:"]

@@ -18,7 +18,10 @@ FORMAT = 1
 
 def local_table() -> Path:
     """Where `tapeline tune` writes: $TAPELINE_CHOICES, or choices.json in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user whom the system does not know: a place where nothing can be
+        cache = Path(os.devnull)
     return Path(os.environ.get("TAPELINE_CHOICES") or cache / "tapeline" / "choices.json")
 
 
