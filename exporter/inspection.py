@@ -96,7 +96,8 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
 
 
 def _size(dim: Any) -> int | str | None:
-    return int(dim.dim_value) if dim.HasField("dim_value") else str(dim.dim_param) or None
+    fixed = dim.HasField("dim_value") and dim.dim_value >= 0  # some write -1 for what is free
+    return int(dim.dim_value) if fixed else str(dim.dim_param) or None
 
 
 def _lineage(file: Path, text: str) -> dict[str, Any]:

@@ -58,9 +58,10 @@ def read(file: Path) -> onnx.ModelProto:
         model = onnx.load(file)
     except OSError as error:
         raise ExportError(f"Cannot read {file}: {error.strerror or error}.") from error
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+        reason = str(error).rstrip(".")
         raise ExportError(
-            f"{file} is no ONNX file, or its weights are missing: {error}."
+            f"{file} is no ONNX file, or its weights are missing: {reason}."
         ) from error
     if not model.ir_version or not model.graph.node:
         raise ExportError(f"{file} is no ONNX file: it has no operators.")

@@ -11,6 +11,7 @@ import trainer.core.reference  # noqa: F401  (operators without a kernel of thei
 from exporter import opened
 from exporter.errors import ExportError
 from trainer.core.dtypes import is_float
+from trainer.core.errors import DataError
 from trainer.core.graph import Equation, Graph, interpret
 from trainer.core.proto import from_model
 from trainer.core.tensor import Array, Tensor, apply
@@ -49,7 +50,8 @@ def graph_of(model: onnx.ModelProto, file: str | Path = "The model") -> Graph:
     Opsets before 13 are brought up by ONNX's version converter; Constant nodes become constants.
 
     Raises:
-        ExportError: The opset is newer than ONNX Runtime takes, or the converter gives up.
+        ExportError: The opset is newer than ONNX Runtime takes, the converter gives up, or the
+            file is damaged.
     """
     version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), OLDEST)
     if version > NEWEST:
@@ -66,7 +68,12 @@ def graph_of(model: onnx.ModelProto, file: str | Path = "The model") -> Graph:
                 f"{file} is written in opset {version}, and ONNX's converter cannot bring it to 21: "
                 f"{reason}."
             ) from error
-    return _without_constant_nodes(from_model(model))
+    try:
+        graph = from_model(model)
+    except DataError as error:
+        raise ExportError(f"{file} is damaged: {error}") from error
+    _check_order(graph, file)
+    return _without_constant_nodes(graph)
 
 
 class GraphModule(Module):
@@ -116,6 +123,18 @@ class GraphModule(Module):
         inputs = ", ".join(value.name for value in self.graph.inputs)
         outputs = ", ".join(value.name for value in self.graph.outputs)
         return f"{inputs} -> {outputs}, {len(self.graph.equations)} operators"
+
+
+def _check_order(graph: Graph, file: str | Path) -> None:
+    """Refuse what reads a value before it is made, as in a circle."""
+    made = {"", *graph.constants, *(value.name for value in graph.inputs)}
+    for equation in graph.equations:
+        if missing := [name for name in equation.inputs if name not in made]:
+            raise ExportError(
+                f"{file} is no valid ONNX: {equation.op} reads {missing[0]}, which is no input, no "
+                "weight and no output of an operator before it."
+            )
+        made.update(equation.outputs)
 
 
 def _without_constant_nodes(graph: Graph) -> Graph:

@@ -124,7 +124,7 @@ def verify(
 def _check(file: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         raise VerificationError(
             f"{file} is not valid ONNX: {' '.join(str(error).split()).rstrip('.')}."
         ) from error

@@ -7,10 +7,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import helper
 
 import exporter
 import trainer
-from exporter.errors import ExportError
+from exporter.errors import ExportError, VerificationError
 from exporter.reader import graph_of
 from trainer import Tensor, nn, no_grad, optim, run
 from trainer.compiled import CompiledStep
@@ -161,6 +162,76 @@ def test_what_is_too_new_is_said(tmp_path) -> None:
     model.opset_import[0].version = 27
     with pytest.raises(ExportError, match=r"opset 27; up to 26 can be run"):
         graph_of(model)
+
+
+def graph_file(path: Path, nodes, weight=None) -> Path:
+    x, y = (helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [-1, 3]) for n in "xy")
+    graph = helper.make_graph(nodes, "g", [x], [y], [] if weight is None else [weight])
+    opsets = [helper.make_opsetid("", 17)]
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("Add", ["x", "b"], ["a"]), ("Relu", ["a"], ["b"]), ("Relu", ["b"], ["y"])],
+        [("Add", ["x", "b"], ["y"]), ("Relu", ["x"], ["b"])],
+    ],
+    ids=["circle", "order"],
+)
+def test_what_reads_a_value_before_it_is_made_is_refused(tmp_path, nodes) -> None:
+    file = graph_file(tmp_path / "m.onnx", [helper.make_node(*node) for node in nodes])
+    with pytest.raises(ExportError, match=r"m.onnx is no valid ONNX: Add reads b, which is no"):
+        exporter.load(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dims"), [(1, [2**40, 2**20]), (1, [3]), (99, [1])], ids=["huge", "short", "type"]
+)
+def test_weights_that_are_not_what_they_say_are_refused(tmp_path, kind, dims) -> None:
+    weight = onnx.TensorProto(name="w", data_type=kind, dims=dims, raw_data=b"1234")
+    file = graph_file(tmp_path / "m.onnx", [helper.make_node("Add", ["x", "w"], ["y"])], weight)
+    with pytest.raises(ExportError, match=r"m.onnx is damaged: The constant w of shape"):
+        exporter.load(file)
+    with pytest.raises(VerificationError, match="is not valid ONNX"):
+        exporter.verify(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("length", "99", "exceeds available data"),
+        ("offset", "-8", "must be non-negative"),
+        ("offset", "eight", "invalid literal"),
+        ("location", "../secret", "points outside the directory"),
+        ("location", "missing", "not regular file"),
+    ],
+)
+def test_weights_beside_the_file_are_all_there_and_nowhere_else(
+    tmp_path, key, value, reason
+) -> None:
+    (tmp_path / "secret").write_bytes(bytes(12))
+    (tmp_path / "m").mkdir()
+    weight = onnx.numpy_helper.from_array(np.ones(3, np.float32), "w")
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    file = graph_file(tmp_path / "m" / "m.onnx", [node], weight)
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="w", size_threshold=0)
+    model = onnx.load(file, load_external_data=False)
+    (entry,) = (e for e in model.graph.initializer[0].external_data if e.key == key)
+    entry.value = value
+    file.write_bytes(model.SerializeToString())
+    for read in (exporter.load, exporter.inspect, exporter.verify):
+        with pytest.raises(ExportError, match=reason):
+            read(file)
+
+
+def test_a_negative_size_is_a_free_one(tmp_path) -> None:
+    file = graph_file(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    assert exporter.inspect(file).inputs[0].shape == (None, 3)
+    assert [one.batch for one in exporter.verify(file).comparisons] == [1, 2, 7, 64]
 
 
 @pytest.mark.parametrize("version", [9, 11, 12, 13, 15, 18, 21, 24, 26])

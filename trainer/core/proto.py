@@ -10,7 +10,7 @@ import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from trainer.core.dtypes import from_code, onnx_code
-from trainer.core.errors import OperatorError
+from trainer.core.errors import DataError, OperatorError
 from trainer.core.graph import Dimension, Equation, Graph, Value
 from trainer.core.op import REGISTRY
 from trainer.core.tensor import Array
@@ -121,7 +121,12 @@ def _graph(proto: onnx.GraphProto) -> Graph:
 
 
 def _array(tensor: onnx.TensorProto) -> Array:
-    array = numpy_helper.to_array(tensor)
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"The constant {tensor.name} of shape {list(tensor.dims)} does not hold what it says: {error}."
+        ) from error
     return array.astype(object) if array.dtype.kind in "USO" else array
 
 
@@ -134,7 +139,7 @@ def _value(info: ValueInfoProto) -> Value:
 
 
 def _dimension(dim: Any) -> Dimension:
-    if dim.HasField("dim_value"):
+    if dim.HasField("dim_value") and dim.dim_value >= 0:  # some write -1 for what is free
         return int(dim.dim_value)
     return str(dim.dim_param) or None
 
