@@ -8,6 +8,7 @@ from onnx.reference import ReferenceEvaluator
 
 from trainer import nn, random
 from trainer.compiled.passes import optimize
+from trainer.compiled.session import session
 from trainer.core.graph import Graph, interpret
 from trainer.core.proto import to_model
 from trainer.core.tensor import Array, wrap
@@ -24,13 +25,19 @@ def reference(graph: Graph) -> Run:
     return lambda feeds: evaluator.run(None, feeds)
 
 
+def runtime(graph: Graph) -> Run:
+    """ONNX Runtime."""
+    made = session(graph)
+    return lambda feeds: made.run(None, feeds)
+
+
 def kernels(graph: Graph) -> Run:
     """The eager kernels."""
     return lambda feeds: [y.numpy() for y in interpret(graph, feeds)]
 
 
 class GraphStep:
-    """`CompiledStep` without ONNX Runtime: captured and optimized as there, run by `evaluate`."""
+    """`CompiledStep` of training alone: captured and optimized as there, run by `evaluate`."""
 
     def __init__(
         self,
