@@ -173,7 +173,7 @@ class Module(tree.Container):
         """Take over values by name.
 
         Args:
-            arrays: Arrays or Tensors by dotted name.
+            arrays: Arrays, Tensors, or PyTorch's, by dotted name.
             strict: Whether every Tensor must be there by one of its names, and no other. Defaults
                 to True.
 
@@ -182,7 +182,11 @@ class Module(tree.Container):
                 nothing was changed.
         """
         mine = self.every_name()
-        given = {name: arrays[name] for name in arrays if name in mine}
+        given = {
+            name: value if isinstance(value, Tensor) else np.asarray(value)
+            for name, value in arrays.items()
+            if name in mine
+        }
         problems = [
             f"{name}: {describe(given[name])} given, {describe(mine[name])} expected"
             for name in sorted(given)

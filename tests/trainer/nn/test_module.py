@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.oracle import oracle
 from trainer import Tensor, nn
 from trainer.core import tree
 from trainer.core.errors import ConfigError, TreeError
@@ -62,6 +63,27 @@ def test_load_lists_everything_that_does_not_fit_and_changes_nothing() -> None:
     assert all(np.array_equal(before[name], array) for name, array in model.state().items())
     model.load({"layers.0.bias": np.ones(3, np.float32)}, strict=False)
     assert model.state()["layers.0.bias"].tolist() == [1, 1, 1]
+
+
+def test_load_takes_what_pytorch_calls_a_state_dict() -> None:
+    torch = oracle("torch")
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    # As docs/layers.md says.
+    state = {
+        f"layers.{name}": value
+        for name, value in theirs.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    model.load(state)
+    x = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+    found, wanted = model(Tensor(x)).numpy(), theirs(torch.tensor(x)).detach().numpy()
+    assert np.allclose(found, wanted, atol=1e-6)
+    with torch.no_grad():
+        theirs[0].weight.zero_()  # theirs change in place, ours do not
+    assert np.all(model.state()["layers.0.weight"])
+    with pytest.raises(TreeError, match=r"layers.0.bias: int64\[2\] given, float32\[2\] expected"):
+        model.load({"layers.0.bias": [1, 2]}, strict=False)
 
 
 def test_frozen_parameters_stay_parameters_but_are_not_trained() -> None:
