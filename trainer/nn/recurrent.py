@@ -85,7 +85,8 @@ class _Recurrent(Module):
                 "expected."
             )
         if lengths is not None:
-            lengths = lengths.cast(np.int32)
+            given = lengths if isinstance(lengths, Tensor) else Tensor(lengths)
+            lengths = given.cast(np.int32)
         y, ends = x.transpose(0, 1) if self.batch_first else x, []
         for k, layer in enumerate(self.layers):
             y = self.dropout(y) if k else y

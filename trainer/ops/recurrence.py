@@ -64,6 +64,14 @@ class Walk:
             )
         self.x = widen(x.swapaxes(0, 1) if layout else x)
         self.dtype, self.layout, self.clip = x.dtype, layout, clip
+        time, batch = self.x.shape[:2]
+        if lengths is not None and (
+            lengths.shape != (batch,) or np.any((lengths < 0) | (lengths > time))
+        ):
+            raise OperatorError(
+                f"the lengths must be {batch} whole numbers up to {time}, one for each sequence, not "
+                f"{lengths.tolist()}"
+            )
         self.lengths = lengths
         self.hidden = r.shape[-1]
 

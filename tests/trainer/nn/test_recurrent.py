@@ -1,11 +1,13 @@
 """Recurrent layers against PyTorch: states at all times and at the end, gradients, unequal lengths."""
 
+import re
+
 import numpy as np
 import pytest
 
 from tests.oracle import oracle
 from trainer import Tensor, nn
-from trainer.core.errors import ConfigError
+from trainer.core.errors import ConfigError, OperatorError
 
 torch = oracle("torch")
 TIME, BATCH, INPUTS, HIDDEN = 5, 3, 4, 6
@@ -126,6 +128,19 @@ def test_the_last_state_joins_both_directions() -> None:
     found = nn.LastState(bidirectional=True)(layer(x)).numpy()
     np.testing.assert_array_equal(found[:, :HIDDEN], y.numpy()[:, -1, :HIDDEN])
     np.testing.assert_array_equal(found[:, HIDDEN:], y.numpy()[:, 0, HIDDEN:])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("wrong", [[9, 3, 2], [-1, 3, 2], [5, 3]])
+def test_lengths_that_cannot_be_are_refused(wrong, bidirectional) -> None:
+    x = Tensor(np.ones((TIME, BATCH, INPUTS), np.float32))
+    layer = nn.GRU(INPUTS, HIDDEN, bidirectional=bidirectional)
+    message = f"the lengths must be 3 whole numbers up to 5, one for each sequence, not {wrong}"
+    with pytest.raises(OperatorError, match=re.escape(message)):
+        layer(x, lengths=Tensor(wrong))
+    y, _ = layer(x, lengths=Tensor([5, 3, 2]))
+    for lengths in ([5, 3, 2], np.array([5, 3, 2])):
+        np.testing.assert_array_equal(layer(x, lengths=lengths)[0].numpy(), y.numpy())
 
 
 def test_what_is_wrong_is_said() -> None:
