@@ -48,11 +48,12 @@ class QuickRows:
         Returns:
             The input by name; None where the text is anything else, or is wrong.
         """
+        if len(signature.inputs) != 1:
+            return None
         spec = signature.inputs[0]
         lists = count_lists(text)
         if (
-            len(signature.inputs) != 1
-            or not spec.shape
+            not spec.shape
             or spec.element is None
             or spec.element.code not in ("f", "d")
             or not may_be_plain(text, lists)

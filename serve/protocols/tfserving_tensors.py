@@ -31,11 +31,11 @@ def read_rows(instances: Any, signature: Signature) -> dict[str, np.ndarray[Any,
     if not instances:
         raise InvalidArgument("No values in 'instances' array.")
     if not _is_object(instances[0]):
-        if len(signature.inputs) != 1:
+        if (only := _only_input(signature)) is None:
             raise InvalidArgument(
                 f"instances must be objects; keys must be equal to: {_names(signature)}"
             )
-        return {signature.inputs[0].name: _read(instances, signature.inputs[0])}
+        return {only.name: _read(instances, only)}
     if not all(map(_is_object, instances)):
         raise InvalidArgument(
             "Mixed objects and values in 'instances': give all as one or the other."
@@ -58,13 +58,19 @@ def read_columns(inputs: Any, signature: Signature) -> dict[str, np.ndarray[Any,
         InvalidArgument: It does not fit.
     """
     if not _is_object(inputs):
-        if len(signature.inputs) != 1:
+        if (only := _only_input(signature)) is None:
             raise InvalidArgument(f"'inputs' must be an object with the keys: {_names(signature)}")
-        return {signature.inputs[0].name: _read(inputs, signature.inputs[0])}
+        return {only.name: _read(inputs, only)}
     for spec in signature.inputs:
         if spec.name not in inputs and not spec.optional:
             raise InvalidArgument(f"Missing named input: {spec.name} in 'inputs' object.")
     return {s.name: _read(inputs[s.name], s) for s in signature.inputs if s.name in inputs}
+
+
+def _only_input(signature: Signature) -> TensorSpec | None:
+    """The input that values without a name are for; weights may be given, too, but need not be."""
+    needed = [spec for spec in signature.inputs if not spec.optional]
+    return needed[0] if len(needed) == 1 else None
 
 
 def write_rows(outputs: Mapping[str, Any]) -> Any:
