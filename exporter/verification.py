@@ -83,7 +83,7 @@ def verify(
     """Check a file with ONNX's own checker, then compare ONNX Runtime with eager operators.
 
     Args:
-        path: The ONNX file.
+        path: The ONNX file, a version, or a model folder, of which the newest version is taken.
         reference: What the file should compute: a function of Tensors in the order of the inputs, such
             as the Module. Defaults to the file's own graph, run by the trainer's operators.
         inputs: Example rows by input name, repeated to fill a batch. Defaults to random ones.
@@ -97,7 +97,7 @@ def verify(
     Raises:
         VerificationError: The file is not valid, or an error is too large; the message says where.
     """
-    file = Path(path)
+    file = opened.find(path)
     model = opened.read(file)
     _check(file, model)
     graph = from_model(model)

@@ -90,6 +90,16 @@ def test_a_foreign_file_of_an_old_opset_is_proven(tmp_path: Path) -> None:
     assert [one.batch for one in proof.comparisons] == [1, 2, 7, 64]
 
 
+def test_a_model_folder_stands_for_its_newest_version(tmp_path: Path) -> None:
+    version = tmp_path / "m" / "2"
+    version.mkdir(parents=True)
+    foreign(version, [helper.make_node("Relu", ["x"], ["y"])], ["n", 3]).rename(
+        version / "model.onnx"
+    )
+    for path in (version, version.parent, str(version / "model.onnx")):
+        assert len(verify(path).comparisons) == 4
+
+
 def test_a_fixed_batch_is_tried_as_it_is(tmp_path: Path) -> None:
     path = foreign(tmp_path, [helper.make_node("Relu", ["x"], ["y"])], [3, "n"])
     assert [one.batch for one in verify(path).comparisons] == [None]
