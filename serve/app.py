@@ -85,12 +85,13 @@ class ServeApplication(FastAPI):
         self._v2: Application = V2(
             *shared, statistics, self.is_ready, limit, settings.model_control, settings.cors
         )
+        reading = ["GET", "HEAD"]
         for path in METRICS_PATHS:
-            self.add_api_route(path, self._render_metrics)
-        self.add_api_route("/openapi.json", self._describe)
+            self.add_api_route(path, self._render_metrics, methods=reading)
+        self.add_api_route("/openapi.json", self._describe, methods=reading)
         # Relative, so that it holds behind a proxy that serves all this under a path of its own.
         for path in ("/", "/docs"):
-            self.add_api_route(path, lambda: RedirectResponse("docs/"))
+            self.add_api_route(path, lambda: RedirectResponse("docs/"), methods=reading)
         # The package brings Swagger UI, which FastAPI alone would load from another site.
         page = StaticFiles(packages=[("serve", "page"), ("fastapi_offline", "static")], html=True)
         self.mount("/docs", page)
