@@ -75,7 +75,7 @@ class ServeApplication(FastAPI):
         for collector in (
             States(self.manager),
             Queues(self.manager, self.inference),
-            TFServingMetrics(self.manager, self.inference, self.metrics.tfserving),
+            TFServingMetrics(self.manager, self.inference, self.metrics.records.tfserving),
             TritonMetrics(self.manager, self.inference, statistics),
         ):
             self.metrics.registry.register(collector)
@@ -137,7 +137,9 @@ class ServeApplication(FastAPI):
     def _render_metrics(self) -> Response:
         gone = (State.START, State.END)
         states = self.manager.states()
-        self.metrics.keep({(m, view.version) for m, view in states if view.state not in gone})
+        self.metrics.records.keep(
+            {(m, view.version) for m, view in states if view.state not in gone}
+        )
         return Response(self.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Self
 
 from serve.errors import ServeError
+from serve.records import Protocol, Records
 from serve.version import Handle
-
-if TYPE_CHECKING:
-    from serve.metrics import Metrics
-
-Protocol = Literal["tfserving", "v2"]
 
 # What nginx writes for a client that did not wait for its answer.
 CLIENT_GONE = 499
@@ -29,16 +25,16 @@ class Observation:
     __slots__ = (
         "_computed",
         "_handle",
-        "_metrics",
         "_protocol",
         "_read",
+        "_records",
         "_rows",
         "_start",
         "verb",
     )
 
-    def __init__(self, metrics: Metrics, protocol: Protocol) -> None:
-        self._metrics = metrics
+    def __init__(self, records: Records, protocol: Protocol) -> None:
+        self._records = records
         self._protocol = protocol
         self._handle: Handle | None = None
         self.verb = "predict"
@@ -62,7 +58,7 @@ class Observation:
         self._computed = time.perf_counter_ns()
 
     def __enter__(self) -> Self:
-        self._metrics.in_progress += 1
+        self._records.in_progress += 1
         self._start = time.perf_counter_ns()
         return self
 
@@ -73,11 +69,11 @@ class Observation:
         traceback: TracebackType | None,
     ) -> None:
         end = time.perf_counter_ns()
-        metrics, handle, start = self._metrics, self._handle, self._start
-        metrics.in_progress -= 1
+        records, handle, start = self._records, self._handle, self._start
+        records.in_progress -= 1
         status = 200 if error is None else _status(error)
         seconds = (end - start) / 1e9
-        metrics.record(handle, self._protocol).observe(status, seconds)
+        records.of(handle, self._protocol).observe(status, seconds)
         if handle is None:
             return
         if error is None:
@@ -85,7 +81,7 @@ class Observation:
         else:
             handle.servable.counts.fail(error, end - start)
         if self._protocol == "tfserving":
-            asked = metrics.tfserving[handle.model]
+            asked = records.tfserving[handle.model]
             if error is None:
                 computing = (self._computed - self._read) / 1e9
                 asked.succeed(self.verb, seconds, computing, self._rows)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from serve.errors import ServeError
 from serve.infer import Inference
 from serve.metrics import Metrics
-from serve.observation import Protocol
+from serve.records import Protocol
 from serve.version import Handle
 
 
