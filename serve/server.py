@@ -1,4 +1,4 @@
-"""The server process: a socket, uvicorn, and an orderly end on SIGTERM."""
+"""The server process: a socket, uvicorn, and an orderly end on SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("serve")
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGHUP.
 
     Raises:
         StartError: The model folder is missing, or the address cannot be listened on.
@@ -103,6 +103,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the server can be reached once it can."""
         await super().startup(sockets)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup and signal.getsignal(hangup) is signal.SIG_DFL:  # else nohup has said to go on
+            signal.signal(hangup, self.handle_exit)
         # What is there now stays: a look through all of it takes 50 ms, in which nobody is answered.
         gc.collect()
         gc.freeze()

@@ -121,6 +121,19 @@ def test_sigterm_ends_it_with_0_and_what_is_in_flight_is_answered(slow_models: P
     assert server.errors == []
 
 
+def test_a_terminal_that_hangs_up_loses_no_answer(slow_models: Path) -> None:
+    with Server(slow_models) as server:
+        client = server.client()
+        wait_until(lambda: client.get("/v2/health/ready")[0] == 200, "it is ready")
+        thread, result = ask_slow(server, 50_000)
+        wait_until(lambda: client.metric(IN_PROGRESS) or result, "the request is being answered")
+        server.process.send_signal(signal.SIGHUP)
+        assert server.wait() == 0
+        thread.join()
+        client.close()
+    assert result == [200]
+
+
 def test_what_outlasts_the_limit_is_ended(slow_models: Path) -> None:
     with Server(slow_models, "--finish-timeout", "1") as server:
         client = server.client()
