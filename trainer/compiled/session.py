@@ -40,7 +40,7 @@ def session(graph: Graph, timed: bool = False, device: Device = CPU) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # A plan of a run's memory is one block beside what the first run took: 2% faster on small graphs,
+    # A plan of a run's memory is one block beside what the first run took: a fifth faster on small graphs,
     # no faster on large ones, whose memory it nearly doubles.
     options.enable_mem_pattern = _written(graph) < _MUCH
     if _is_small(graph):
