@@ -59,10 +59,10 @@ class ServeApplication(FastAPI):
         self.settings = settings
         self.draining = False
         self.keys = Keys.read(settings.api_keys_file) if settings.api_keys_file else None
-        self.inference = Inference(
-            settings.thread_budget, settings.batching, settings.request_timeout
-        )
         self.loader = Loader(settings)
+        self.inference = Inference(
+            settings.thread_budget, self.loader.batching, settings.request_timeout
+        )
         self.manager = Manager(
             open_source(settings),
             self.loader,

@@ -33,6 +33,9 @@ class Loader:
 
     Args:
         settings: What the operator wants.
+
+    Attributes:
+        batching: How requests are joined, for models that do not say otherwise.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -103,9 +103,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the server can be reached once it can."""
         await super().startup(sockets)
-        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-        if hangup and signal.getsignal(hangup) is signal.SIG_DFL:  # else nohup has said to go on
-            signal.signal(hangup, self.handle_exit)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup has said to go on
+            signal.signal(signal.SIGHUP, self.handle_exit)
         # What is there now stays: a look through all of it takes 50 ms, in which nobody is answered.
         gc.collect()
         gc.freeze()

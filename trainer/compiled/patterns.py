@@ -168,10 +168,12 @@ def scatter_into_the_difference(facts: Facts, equation: Equation) -> Written | N
 
 
 def _scaled(facts: Facts, name: str) -> tuple[str, float] | None:
-    """What a value is a multiple of, and the constant number that it is multiplied by."""
+    """What a value is a multiple of, and the constant number that it is multiplied by; no integers."""
     product = facts.maker(name, "Mul")
     factor = None if product is None else facts.constant(product.inputs[1])
-    if product is None or factor is None or not factor.size or not (factor == factor.flat[0]).all():
+    if product is None or factor is None or factor.dtype.kind != "f":
+        return None
+    if not factor.size or not (factor == factor.flat[0]).all():
         return None
     source = product.inputs[0]
     shape = facts.shape(source)
@@ -191,12 +193,16 @@ def scale_after_scattering(facts: Facts, equation: Equation) -> Written | None:
     name, (source, factor) = equation.outputs[0], scaled
     unscaled, number, share = f"{name}.unscaled", f"{name}.factor", f"{name}.share"
     factors = {number: np.array(factor, added.dtype)}
+    with np.errstate(over="ignore"):
+        shares = added / factors[number]
+    if not np.isfinite(shares).all():
+        return None
     return Written(
         (
             replace(equation, inputs=(source, indices, share), outputs=(unscaled,)),
             Equation("Mul", (unscaled, number), (name,), line=equation.line),
         ),
-        {share: added / factors[number], **factors},
+        {share: shares, **factors},
     )
 
 

@@ -174,6 +174,24 @@ def test_a_multiple_is_taken_after_scattering() -> None:
     assert operators(graph) == ["ScatterElements", "Gemm"]
 
 
+def test_what_is_no_multiple_to_the_last_digit_stays() -> None:
+    places, x = np.array([[1], [0], [2]]), np.arange(12).reshape(3, 4)
+
+    def added(x: Tensor) -> Tensor:
+        parts = np.ones((3, 1), x.dtype)
+        return apply("ScatterElements", x * 3, places, parts, axis=1, reduction="add")
+
+    assert operators(optimized(added, x)) == ["Mul", "ScatterElements"]
+    large = np.full((2, 3), 2**53 + 1)
+    assert operators(optimized(lambda x: large @ (x * 3), x)) == ["Mul", "MatMul"]
+
+    def tiny(x: Tensor) -> Tensor:
+        parts = np.full((3, 1), 1e30, np.float32)
+        return apply("ScatterElements", x * 1e-30, places, parts, axis=1, reduction="add")
+
+    assert operators(optimized(tiny, X)) == ["Mul", "ScatterElements"]
+
+
 def test_what_relu_lets_through_is_masked_by_a_cast() -> None:
     def masked(x: Tensor) -> Tensor:
         return x.relu() * (x.relu() > 0.0).cast(np.float32)
