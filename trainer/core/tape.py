@@ -17,7 +17,7 @@ from trainer.core.errors import GradientError
 from trainer.core.mode import capturing, current, location, mode
 from trainer.core.node import Node, Spec
 from trainer.core.op import find
-from trainer.core.tensor import Tensor, apply, wrap
+from trainer.core.tensor import Tensor, apply, source, wrap
 
 Link = tuple[Node, int]
 
@@ -124,10 +124,9 @@ def watch(x: Tensor) -> Tensor:
         raise GradientError(
             f"There is no gradient with respect to {describe(x)}: it is not floating point."
         )
-    parent = None if x._node is None else (x._node, x._index)
     spec = Spec(x.shape, x.dtype)
     value = x._data if capturing() else spec
-    return wrap(x._data, Node(find("Identity"), (parent,), (value,), (spec,)))
+    return wrap(x._data, Node(find("Identity"), (source(x),), (value,), (spec,)))
 
 
 def walk(

@@ -83,6 +83,11 @@ def apply(name: str, *inputs: Any, outputs: int | None = None, **attrs: Any) -> 
     return tuple([wrap(y, node, index) for index, y in enumerate(kept)])
 
 
+def source(x: Tensor | None) -> tuple[Node, int] | None:
+    """The node that a Tensor is an output of, and which; `None` for what nobody records."""
+    return None if x is None or x._node is None else (x._node, x._index)
+
+
 def _is_tracked(x: Tensor | None) -> bool:
     return x is not None and x._node is not None and x._node.tracked
 
@@ -96,7 +101,7 @@ def _record(
     tracked: bool,
     mode: Mode,
 ) -> Node:
-    parents = [None if x is None or x._node is None else (x._node, x._index) for x in inputs]
+    parents = [source(x) for x in inputs]
     return Node(
         op,
         tuple(parents),

@@ -10,7 +10,7 @@ from trainer.core.mode import capturing, current, mode, place
 from trainer.core.node import Node, Spec
 from trainer.core.op import Op
 from trainer.core.tape import walk, watch
-from trainer.core.tensor import Array, Tensor, apply, wrap
+from trainer.core.tensor import Array, Tensor, apply, source, wrap
 from trainer.nn.module import Module
 
 
@@ -57,7 +57,7 @@ def recompute(module: Module, *inputs: Tensor) -> Any:
 
     node = Node(
         _BLOCK,
-        tuple(_link(x) for x in (*outputs, *given)),
+        tuple(map(source, (*outputs, *given))),
         (*(Spec(y.shape, y.dtype) for y in outputs), *(x._data for x in given)),
         tuple(Spec(y.shape, y.dtype) for y in outputs),
         {"again": again, "count": len(inputs)},
@@ -65,10 +65,6 @@ def recompute(module: Module, *inputs: Tensor) -> Any:
     )
     results = tuple(wrap(y._data, node, k) for k, y in enumerate(outputs))
     return results if isinstance(made, tuple) else results[0]
-
-
-def _link(x: Tensor) -> tuple[Node, int] | None:
-    return None if x._node is None else (x._node, x._index)
 
 
 def _block(*values: Array) -> tuple[Array, ...]:

@@ -13,7 +13,7 @@ from trainer.core.mode import capturing, current, mode, place
 from trainer.core.node import Node, Spec
 from trainer.core.op import Op
 from trainer.core.tape import differentiating_once, walk, watch
-from trainer.core.tensor import Tensor, apply, wrap
+from trainer.core.tensor import Tensor, apply, source, wrap
 from trainer.ops.adjoint import zeros
 from trainer.ops.recorded_scan import scan
 from trainer.ops.recurrence import BACKWARDS
@@ -85,7 +85,7 @@ def lstm(
     inputs = [*outputs, *given, *(v for parts in kept for v in parts)]
     node = Node(
         _LSTM,
-        tuple([None if v is None or v._node is None else (v._node, v._index) for v in inputs]),
+        tuple(map(source, inputs)),
         tuple([None if v is None else v._data for v in inputs]),
         tuple([Spec(v.shape, v.dtype) for v in outputs]),
         {"direction": direction},

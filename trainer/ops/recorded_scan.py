@@ -12,7 +12,7 @@ from trainer.core.graph import Closure
 from trainer.core.mode import mode, place
 from trainer.core.node import Node
 from trainer.core.op import Op
-from trainer.core.tensor import Array, Tensor, wrap
+from trainer.core.tensor import Array, Tensor, source, wrap
 from trainer.core.trace import capture
 from trainer.ops import control
 
@@ -71,7 +71,7 @@ def scan(
         )
     node = Node(
         _SCAN,
-        tuple(None if x._node is None else (x._node, x._index) for x in inputs),
+        tuple(map(source, inputs)),
         tuple(x._data for x in inputs),
         tuple(y._data for y in made),
         {"body": Closure(graph, len(shared)), **attrs},

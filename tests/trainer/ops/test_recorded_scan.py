@@ -90,3 +90,12 @@ def test_passes_see_what_the_body_reads_around_it() -> None:
     (found,) = run(graph, GIVEN)
     (wanted,) = run(captured.graph, GIVEN)
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_what_a_body_reads_has_a_reader() -> None:
+    def function(start: Tensor, rows: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
+        negative = -weights  # once; the mean of it is not worth another Neg
+        return *scan(body, [start], [rows], [negative]), negative.mean()
+
+    graph = optimize(capture(function, *TENSORS[:3]).graph)
+    assert [equation.op for equation in graph.equations].count("Neg") == 1
